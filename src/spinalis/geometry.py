@@ -1,0 +1,152 @@
+"""Voxel and patient: planes, the order of slices, and the projection of a point into another series.
+
+Patient coordinates are LPS in millimetres. Nothing here reads pixels.
+"""
+
+import numpy as np
+
+from spinalis.errors import GeometryError
+from spinalis.records import FloatArray, Location, Series, SlicePlane, Vector
+from spinalis.vocabulary import Plane
+
+OBLIQUE_DEG = 45.0
+"""A slice is named after the nearest patient axis; beyond this tilt no axis is the nearest one."""
+
+PARALLEL_COSINE_TOLERANCE = 1e-3
+"""Two slices are parallel where the cosine of their normals is within this of 1 (about 2.6 degrees)."""
+
+UNIT_TOLERANCE = 1e-2
+"""Direction cosines are accepted where length and orthogonality are within this; scanners round to 6 digits."""
+
+
+def slice_plane(
+    position: tuple[float, ...], orientation: tuple[float, ...], spacing_mm: tuple[float, float]
+) -> SlicePlane:
+    """Build a slice's plane from three DICOM attributes.
+
+    Args:
+        position: ImagePositionPatient, 3 numbers, LPS mm.
+        orientation: ImageOrientationPatient, 6 numbers: direction of a row, then of a column.
+        spacing_mm: PixelSpacing: distance between rows, then between columns.
+
+    Returns:
+        The plane, its directions normalized.
+
+    Raises:
+        GeometryError: a number is missing or not finite, a spacing is not positive, or the directions are not
+            orthogonal.
+
+    Source:
+        DICOM PS3.3 C.7.6.2.1.1.
+    """
+    if len(position) != 3 or len(orientation) != 6:
+        raise GeometryError(
+            f"Slice position: expected 3 coordinates and 6 cosines, got {len(position)} and {len(orientation)}. "
+            "Read the series without geometry."
+        )
+    row, column = np.asarray(orientation[:3], float), np.asarray(orientation[3:], float)
+    numbers = np.concatenate([np.asarray(position, float), row, column, np.asarray(spacing_mm, float)])
+    if not np.all(np.isfinite(numbers)) or min(spacing_mm) <= 0:
+        raise GeometryError(
+            f"Slice position: expected finite numbers and positive spacing, got spacing {spacing_mm}. "
+            "Read the series without geometry."
+        )
+    lengths = np.linalg.norm(row), np.linalg.norm(column)
+    skew = abs(float(row @ column))
+    if max(abs(lengths[0] - 1), abs(lengths[1] - 1), skew) > UNIT_TOLERANCE:
+        raise GeometryError(
+            f"Slice orientation: expected orthogonal unit vectors, got lengths {lengths[0]:.3f}, {lengths[1]:.3f} "
+            f"and cosine {skew:.3f}. Read the series without geometry."
+        )
+    return SlicePlane(
+        origin_lps_mm=_vector(np.asarray(position, float)),
+        along_row=_vector(row / lengths[0]),
+        along_column=_vector(column / lengths[1]),
+        row_spacing_mm=float(spacing_mm[0]),
+        column_spacing_mm=float(spacing_mm[1]),
+    )
+
+
+def normal_of(plane: SlicePlane) -> FloatArray:
+    """The unit normal of a slice, (3,), pointing to the patient's left, back or head, whichever is dominant."""
+    normal = np.cross(plane.along_row, plane.along_column)
+    dominant = int(np.argmax(np.abs(normal)))
+    return np.asarray(normal * (1.0 if normal[dominant] > 0 else -1.0), float)
+
+
+def patient_plane(plane: SlicePlane) -> Plane:
+    """The patient plane nearest to the slice; UNKNOWN where it is tilted more than `OBLIQUE_DEG` from all three."""
+    normal = np.abs(normal_of(plane))
+    dominant = int(np.argmax(normal))
+    if np.degrees(np.arccos(min(1.0, float(normal[dominant])))) > OBLIQUE_DEG:
+        return Plane.UNKNOWN
+    return (Plane.SAGITTAL, Plane.CORONAL, Plane.AXIAL)[dominant]
+
+
+def position_along(plane: SlicePlane, normal: FloatArray) -> float:
+    """Signed distance of a slice's first pixel from the patient's origin along `normal` (3,), in mm."""
+    return float(np.asarray(plane.origin_lps_mm) @ normal)
+
+
+def to_patient(plane: SlicePlane, row: float, column: float) -> Vector:
+    """Map a pixel (0 at the first pixel's centre, fractions allowed) to LPS mm.
+
+    Source:
+        DICOM PS3.3 C.7.6.2.1.1, equation C.7.6.2.1-1.
+    """
+    point = (
+        np.asarray(plane.origin_lps_mm)
+        + np.asarray(plane.along_row) * column * plane.column_spacing_mm
+        + np.asarray(plane.along_column) * row * plane.row_spacing_mm
+    )
+    return _vector(point)
+
+
+def to_pixel(plane: SlicePlane, point_lps_mm: Vector) -> tuple[float, float, float]:
+    """Drop a point onto a slice.
+
+    Returns:
+        Row, column (fractional pixels) and the distance in mm between point and slice, always >= 0.
+    """
+    offset = np.asarray(point_lps_mm) - np.asarray(plane.origin_lps_mm)
+    row = float(offset @ np.asarray(plane.along_column)) / plane.row_spacing_mm
+    column = float(offset @ np.asarray(plane.along_row)) / plane.column_spacing_mm
+    return row, column, abs(float(offset @ np.cross(plane.along_row, plane.along_column)))
+
+
+def project(point_lps_mm: Vector, series: Series, tolerance_mm: float) -> Location | None:
+    """Find a point in another series.
+
+    Args:
+        point_lps_mm: the point, in the same frame of reference.
+        series: the series to look into.
+        tolerance_mm: the largest accepted distance between the point and the nearest slice.
+
+    Returns:
+        The nearest slice and the pixel in it, or None where the series has no geometry, the nearest slice is too
+        far away, or the pixel lies outside the picture.
+    """
+    best: Location | None = None
+    nearest = tolerance_mm
+    for index, item in enumerate(series.slices):
+        if item.plane is None:
+            continue
+        row, column, distance = to_pixel(item.plane, point_lps_mm)
+        inside = 0 <= row <= series.rows - 1 and 0 <= column <= series.columns - 1
+        if distance <= nearest and inside:
+            nearest = distance
+            best = Location(series_key=series.key, slice_index=index, row=row, column=column)
+    return best
+
+
+def slice_spacing_mm(series: Series) -> float | None:
+    """Median distance between neighbouring slices in mm; None with fewer than two placed slices."""
+    planes = [item.plane for item in series.slices if item.plane is not None]
+    if len(planes) < 2:
+        return None
+    normal = normal_of(planes[0])
+    return float(np.median(np.diff([position_along(plane, normal) for plane in planes])))
+
+
+def _vector(values: FloatArray) -> Vector:
+    return float(values[0]), float(values[1]), float(values[2])
