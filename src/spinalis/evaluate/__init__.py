@@ -1,1 +1,5 @@
-"""TODO."""
+"""Measures of how well a model reads, each beside its no-skill answer. Only numpy is needed.
+
+`metrics` compares labels and probabilities, `rsna` is the score of the RSNA 2024 set, `levels` judges located
+levels, `tables` sets the figures out.
+"""
