@@ -51,7 +51,7 @@ def slice_plane(
             f"Slice position: expected finite numbers and positive spacing, got spacing {spacing_mm}. "
             "Read the series without geometry."
         )
-    lengths = np.linalg.norm(row), np.linalg.norm(column)
+    lengths = float(np.linalg.norm(row)), float(np.linalg.norm(column))
     skew = abs(float(row @ column))
     if max(abs(lengths[0] - 1), abs(lengths[1] - 1), skew) > UNIT_TOLERANCE:
         raise GeometryError(
@@ -146,6 +146,28 @@ def slice_spacing_mm(series: Series) -> float | None:
         return None
     normal = normal_of(planes[0])
     return float(np.median(np.diff([position_along(plane, normal) for plane in planes])))
+
+
+def display_matrix(plane: SlicePlane | None, rows: int, columns: int) -> FloatArray:
+    """The turn that brings a slice into the conventional display: (2, 3), picture (column, row) -> display.
+
+    Sagittal: anterior left, head up. Axial: the patient's right left, anterior up. Coronal: the patient's right left,
+    head up. Only flips and a transposition; the identity without a plane, since most pictures are stored that way.
+    """
+    if plane is None or patient_plane(plane) is Plane.UNKNOWN:
+        return np.array([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]])
+    across, down = {
+        Plane.SAGITTAL: ((0, 1, 0), (0, 0, -1)),
+        Plane.AXIAL: ((1, 0, 0), (0, 1, 0)),
+        Plane.CORONAL: ((1, 0, 0), (0, 0, -1)),
+    }[patient_plane(plane)]
+    row, column = np.asarray(plane.along_row), np.asarray(plane.along_column)
+    turn = np.array([[row @ across, column @ across], [row @ down, column @ down]], float)
+    straight = abs(turn[0, 0]) + abs(turn[1, 1]) >= abs(turn[0, 1]) + abs(turn[1, 0])
+    turn = np.sign(turn) * (np.eye(2) if straight else np.array([[0.0, 1.0], [1.0, 0.0]]))
+    corner = np.array([columns - 1, rows - 1], float)
+    offset = [sum(float(corner[j]) for j in (0, 1) if turn[i, j] < 0) for i in (0, 1)]
+    return np.hstack([turn, np.array(offset)[:, None]])
 
 
 def _vector(values: FloatArray) -> Vector:

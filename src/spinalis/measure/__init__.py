@@ -1,1 +1,5 @@
-"""TODO."""
+"""Stage 3: millimetres."""
+
+from spinalis.measure.spacing import implausible, measure_spacing
+
+__all__ = ["implausible", "measure_spacing"]

@@ -1,0 +1,197 @@
+"""Stage 2: the five lumbar levels, as points in the patient."""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from spinalis.errors import UnreadableFileError
+from spinalis.geometry import display_matrix, project, slice_spacing_mm, to_patient
+from spinalis.localize.decode import FIRST, RADIUS, Chain, decode
+from spinalis.models import Pack
+from spinalis.models.prepare import InputSpec, apply_matrix, fit_matrix, invert_matrix, prepare
+from spinalis.records import FloatArray, Image, Landmark, Location, Series, SeriesLabel, Study
+from spinalis.vocabulary import LEVELS, Anatomy, Plane, Sequence
+
+MIDLINE_REACH_MM = 22.0
+"""Sagittal slices this far from the middle of the stack may show the midline; stacks are centred by hand."""
+
+MIDLINE_REACH_SLICES = 4
+"""The same where positions are unknown."""
+
+PREFERRED = (Sequence.T2W, Sequence.STIR, Sequence.T1W)
+"""Order in which sagittal series are tried. Real T2w levels are right more often than T1w (see the pack's card)."""
+
+SURE = 0.5
+"""A mean confidence above this ends the search through the series."""
+
+MIN_CONFIDENCE = 0.15
+"""Below this mean confidence no levels are given at all."""
+
+TOLERANCE_MM = 4.0
+"""A point belongs to a series when the nearest slice is within half its spacing plus this."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Localization:
+    """The levels found, top to bottom, or none with the reasons. `warnings` are sentences for the reading."""
+
+    landmarks: tuple[Landmark, ...]
+    warnings: tuple[str, ...] = ()
+
+
+def find_levels(study: Study, labels: tuple[SeriesLabel, ...], pack: Pack) -> Localization:
+    """Find L1/L2 to L5/S1 on the best sagittal series and project them into all others.
+
+    Args:
+        study: the study.
+        labels: one label per series, in any order.
+        pack: the `localize` pack.
+
+    Returns:
+        Five landmarks, or none and a warning that says why.
+    """
+    by_key = {series.key: series for series in study.series}
+    usable = [item for item in labels if _usable(item)]
+    usable.sort(key=lambda item: (PREFERRED.index(item.sequence.label), -len(by_key[item.series_key].slices)))
+    if not usable:
+        return Localization(landmarks=(), warnings=("Levels: no sagittal T1w, T2w or STIR series of the spine.",))
+    best: tuple[Landmark, ...] = ()
+    for item in usable:
+        found = locate(by_key[item.series_key], pack)
+        if _mean_confidence(found) > _mean_confidence(best):
+            best = found
+        if _mean_confidence(best) > SURE:
+            break
+    if _mean_confidence(best) < MIN_CONFIDENCE:
+        return Localization(landmarks=(), warnings=("Levels: no chain of five lumbar levels was recognized.",))
+    return Localization(landmarks=tuple(_projected(mark, study) for mark in best), warnings=_doubts(best))
+
+
+def locate(series: Series, pack: Pack) -> tuple[Landmark, ...]:
+    """Find the five levels on one sagittal series; an empty tuple where no chain is seen."""
+    spec = pack.manifest.inputs["images"]
+    indices, batch, matrices = _inputs(series, spec)
+    if not indices:
+        return ()
+    maps = pack.run(images=batch)["maps"]
+    weights = _slice_weights(maps)
+    chain = decode(np.einsum("n,nchw->chw", weights, maps).astype(np.float32))
+    if chain is None:
+        return ()
+    stride = spec.height / maps.shape[2]
+    return tuple(
+        _landmark(series, level, chain, stride, (indices, matrices, weights[:, None, None] * maps[:, FIRST + level]))
+        for level in range(len(LEVELS))
+    )
+
+
+def _usable(label: SeriesLabel) -> bool:
+    return (
+        label.anatomy.label is Anatomy.MR_SPINE
+        and label.plane.label is Plane.SAGITTAL
+        and label.sequence.label in PREFERRED
+    )
+
+
+def _mean_confidence(landmarks: tuple[Landmark, ...]) -> float:
+    return float(np.mean([mark.confidence for mark in landmarks])) if landmarks else 0.0
+
+
+def middle_slices(series: Series) -> list[int]:
+    """Indices of the slices that may show the midline."""
+    middle = (len(series.slices) - 1) / 2
+    spacing = slice_spacing_mm(series)
+    reach = MIDLINE_REACH_MM / spacing if spacing else MIDLINE_REACH_SLICES
+    return [index for index in range(len(series.slices)) if abs(index - middle) <= max(reach, 0.5)]
+
+
+def _inputs(series: Series, spec: InputSpec) -> tuple[list[int], Image, list[FloatArray]]:
+    indices, batch, matrices = [], [], []
+    for index in _thinned(middle_slices(series)):
+        try:
+            image = series.load(index)
+        except UnreadableFileError:
+            continue
+        matrix = input_matrix(series, index, spec)
+        indices.append(index)
+        matrices.append(matrix)
+        batch.append(prepare(image, matrix, spec))
+    stacked = np.stack(batch) if batch else np.zeros((0, len(spec.channels), spec.height, spec.width), np.float32)
+    return indices, stacked, matrices
+
+
+def _thinned(indices: list[int], most: int = 13) -> list[int]:
+    step = -(-len(indices) // most)
+    return indices[(len(indices) - 1) % step // 2 :: step]
+
+
+def input_matrix(series: Series, index: int, spec: InputSpec) -> FloatArray:
+    """Picture (column, row) of one slice -> input of the localizer, in the conventional display; (2, 3)."""
+    turn = display_matrix(series.slices[index].plane, series.rows, series.columns)
+    shape = (series.rows, series.columns) if turn[0, 0] else (series.columns, series.rows)
+    plane = series.slices[index].plane
+    squeeze = np.eye(3)
+    if plane is not None and plane.row_spacing_mm != plane.column_spacing_mm:
+        ratio = plane.column_spacing_mm / plane.row_spacing_mm
+        squeeze[0, 0] = ratio if turn[0, 0] else 1 / ratio
+        shape = (shape[0], round(shape[1] * squeeze[0, 0]))
+    fit = np.vstack([fit_matrix(shape, spec), [0, 0, 1]])
+    return np.asarray((fit @ squeeze @ np.vstack([turn, [0, 0, 1]]))[:2])
+
+
+def _slice_weights(maps: Image) -> FloatArray:
+    """How much each slice counts: the sharper its peaks, the more; (N,), sums to 1."""
+    blurred = np.stack([[cv2.blur(level, (5, 5)) * 25 for level in item] for item in maps[:, FIRST : FIRST + 5]])
+    peaks = blurred.max(axis=(2, 3)).sum(axis=1)
+    weights = np.exp(3.0 * (peaks - peaks.max()))
+    return np.asarray(weights / weights.sum(), float)
+
+
+def _landmark(
+    series: Series, level: int, chain: Chain, stride: float, stack: tuple[list[int], list[FloatArray], FloatArray]
+) -> Landmark:
+    indices, matrices, maps = stack
+    column, row = chain.points[level]
+    rows, columns = np.mgrid[: maps.shape[1], : maps.shape[2]]
+    near = (rows - row) ** 2 + (columns - column) ** 2 <= (RADIUS + 0.5) ** 2
+    mass = maps[:, near].sum(axis=1)
+    centre = float(mass @ np.arange(len(indices)) / mass.sum()) if mass.sum() > 0 else (len(indices) - 1) / 2
+    nearest = round(centre)
+    on_input = (chain.points[level] + 0.5) * stride - 0.5
+    x, y = apply_matrix(invert_matrix(matrices[nearest]), on_input[None])[0]
+    location = Location(series_key=series.key, slice_index=indices[nearest], row=float(y), column=float(x))
+    plane = series.slices[indices[nearest]].plane
+    return Landmark(
+        level=LEVELS[level],
+        point_lps_mm=to_patient(plane, location.row, location.column) if plane else None,
+        confidence=float(np.clip(chain.mass[level] * chain.numbering, 0.0, 1.0)),
+        location=location,
+    )
+
+
+def _projected(mark: Landmark, study: Study) -> Landmark:
+    if mark.point_lps_mm is None:
+        return mark
+    home = next(series for series in study.series if series.key == mark.location.series_key)
+    places = []
+    for series in study.series:
+        same_frame = series.frame_of_reference_uid == home.frame_of_reference_uid
+        if series.key == home.key or not same_frame:
+            continue
+        place = project(mark.point_lps_mm, series, (slice_spacing_mm(series) or 0.0) / 2 + TOLERANCE_MM)
+        if place is not None:
+            places.append(place)
+    return Landmark(
+        level=mark.level,
+        point_lps_mm=mark.point_lps_mm,
+        confidence=mark.confidence,
+        location=mark.location,
+        projections=tuple(places),
+    )
+
+
+def _doubts(landmarks: tuple[Landmark, ...]) -> tuple[str, ...]:
+    if _mean_confidence(landmarks) < SURE:
+        return ("Levels: the numbering is uncertain; it may be off by one level. Count from the sacrum by eye.",)
+    return ()

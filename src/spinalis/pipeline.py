@@ -1,0 +1,95 @@
+"""The order of the stages."""
+
+import time
+from collections.abc import Callable
+
+from spinalis.grade import grade_study
+from spinalis.localize import Localization, find_levels
+from spinalis.measure import implausible, measure_spacing
+from spinalis.models import Pack, select
+from spinalis.records import Finding, NotAssessed, Reading, SeriesLabel, Study
+from spinalis.triage import label_series
+from spinalis.vocabulary import CONDITIONS, LEVELS, Anatomy, Region
+
+Progress = Callable[[str, float], None]
+"""Told the stage and the share of it that is done, 0..1."""
+
+
+def triage_study(study: Study, packs: tuple[Pack, ...], progress: Progress | None = None) -> tuple[SeriesLabel, ...]:
+    """Label every series of a study, in the study's order."""
+    pack = select(packs, "triage")
+    labels = []
+    for done, series in enumerate(study.series, start=1):
+        labels.append(label_series(series, pack))
+        if progress:
+            progress("triage", done / len(study.series))
+    return tuple(labels)
+
+
+def read_study(study: Study, packs: tuple[Pack, ...], progress: Progress | None = None) -> Reading:
+    """Read a study: triage, localize, measure, grade.
+
+    Args:
+        study: the study, its pixels not yet decoded.
+        packs: one pack each for `triage`, `localize` and `grade`.
+        progress: told how far each stage is.
+
+    Returns:
+        The reading. A study without a lumbar spine is read as far as it goes; its findings say why they are missing.
+
+    Raises:
+        PackError: a pack is missing or cannot be run.
+    """
+    clock = [("start", time.perf_counter())]
+
+    def done(stage: str) -> None:
+        clock.append((stage, time.perf_counter()))
+        if progress:
+            progress(stage, 1.0)
+
+    labels = triage_study(study, packs, progress)
+    done("triage")
+    refusal = _refusal(labels)
+    localization = Localization(landmarks=())
+    if refusal is None:
+        localization = find_levels(study, labels, select(packs, "localize"))
+    done("localize")
+    measurements = measure_spacing(localization.landmarks)
+    done("measure")
+    if refusal is None:
+        findings = grade_study(study, labels, localization.landmarks, select(packs, "grade"))
+    else:
+        findings = _refused(refusal)
+    done("grade")
+    warnings = [*study.warnings, *localization.warnings, *implausible(measurements)]
+    if refusal is not None:
+        warnings.append(f"Study: expected an MR study of the lumbar spine, {refusal}. Nothing was graded.")
+    return Reading(
+        study=study,
+        series=labels,
+        levels=localization.landmarks,
+        measurements=measurements,
+        findings=findings,
+        warnings=tuple(warnings),
+        packs=tuple(pack.info for pack in packs),
+        timings_s=tuple((clock[i][0], clock[i][1] - clock[i - 1][1]) for i in range(1, len(clock))),
+    )
+
+
+def _refusal(labels: tuple[SeriesLabel, ...]) -> str | None:
+    """Why a study is not read, or None."""
+    spines = [label for label in labels if label.anatomy.label is Anatomy.MR_SPINE]
+    if not spines:
+        return "got no series that shows an MR image of the spine"
+    if not any(label.region.label in (Region.LUMBAR, Region.UNKNOWN) for label in spines):
+        regions = sorted({label.region.label.value for label in spines})
+        return f"got series of the {' and '.join(regions)} spine only"
+    return None
+
+
+def _refused(reason: str) -> tuple[Finding, ...]:
+    return tuple(
+        Finding(condition=condition, level=level, result=NotAssessed(reason=reason))
+        for condition in CONDITIONS
+        for level in LEVELS
+    )
