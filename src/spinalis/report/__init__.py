@@ -1,1 +1,5 @@
-"""TODO."""
+"""Stage 5: the reading in words, tables and pictures. Records in, records out."""
+
+from spinalis.report.sections import Report
+
+__all__ = ["Report"]

@@ -1,0 +1,100 @@
+"""The words of the report: what stands for a probability, a level's place, a condition, a list of slices."""
+
+from collections.abc import Sequence as Ordered
+
+from spinalis.records import Finding, NotAssessed, Vector
+from spinalis.vocabulary import CONDITIONS, LEVELS, Condition, Level
+
+RESEARCH_USE_ONLY = (
+    "Research use only. Not a medical device and not validated clinically; never use it for diagnosis or treatment."
+)
+EXPERIMENTAL = "Experimental index, not validated on patients"
+
+RADIOLOGICAL_ORDER: tuple[Condition, ...] = (
+    Condition.RIGHT_NEURAL_FORAMINAL_NARROWING,
+    Condition.RIGHT_SUBARTICULAR_STENOSIS,
+    Condition.SPINAL_CANAL_STENOSIS,
+    Condition.LEFT_SUBARTICULAR_STENOSIS,
+    Condition.LEFT_NEURAL_FORAMINAL_NARROWING,
+)
+"""The conditions as they lie in an axial picture: the patient's right on the left."""
+
+SHORT_NAMES: dict[Condition, str] = {
+    Condition.RIGHT_NEURAL_FORAMINAL_NARROWING: "Right foramen",
+    Condition.RIGHT_SUBARTICULAR_STENOSIS: "Right subarticular",
+    Condition.SPINAL_CANAL_STENOSIS: "Canal",
+    Condition.LEFT_SUBARTICULAR_STENOSIS: "Left subarticular",
+    Condition.LEFT_NEURAL_FORAMINAL_NARROWING: "Left foramen",
+}
+
+_LIKELIHOOD: tuple[tuple[float, str], ...] = (
+    (0.99, "virtually certain"),
+    (0.90, "very likely"),
+    (0.66, "likely"),
+    (0.33, "about as likely as not"),
+    (0.10, "unlikely"),
+    (0.01, "very unlikely"),
+    (0.0, "exceptionally unlikely"),
+)
+
+
+def likelihood(probability: float) -> str:
+    """Words for a probability in 0..1.
+
+    Source:
+        Mastrandrea et al. 2010, Guidance note on the consistent treatment of uncertainties, IPCC, table 1.
+    """
+    return next(words for least, words in _LIKELIHOOD if probability >= least)
+
+
+def percent(probability: float) -> str:
+    """A probability in 0..1 as a whole percentage that never claims certainty: `<1 %` ... `>99 %`."""
+    if probability < 0.005:
+        return "<1 %"
+    return ">99 %" if probability >= 0.995 else f"{probability * 100:.0f} %"
+
+
+def place(point_lps_mm: Vector) -> str:
+    """A point in LPS mm with the directions spelled out: `2 mm left, 31 mm posterior, 14 mm superior`."""
+    names = (("left", "right"), ("posterior", "anterior"), ("superior", "inferior"))
+    return ", ".join(f"{abs(v):.0f} mm {pair[v < 0]}" for v, pair in zip(point_lps_mm, names, strict=True))
+
+
+def ranges(indices: Ordered[int]) -> str:
+    """Slice indices (from 0) as slice numbers (from 1), runs joined: (3, 4, 5, 8) gives `4–6, 9`."""
+    runs: list[list[int]] = []
+    for index in sorted(set(indices)):
+        if runs and index == runs[-1][1] + 1:
+            runs[-1][1] = index
+        else:
+            runs.append([index, index])
+    return ", ".join(f"{first + 1}" if first == last else f"{first + 1}–{last + 1}" for first, last in runs)
+
+
+def not_assessed(findings: Ordered[Finding]) -> tuple[tuple[str, str], ...]:
+    """The missing answers as (what, why), those with one reason together, in the order of levels."""
+    by_reason: dict[str, dict[Condition, list[Level]]] = {}
+    for finding in findings:
+        if isinstance(finding.result, NotAssessed):
+            by_reason.setdefault(finding.result.reason, {}).setdefault(finding.condition, []).append(finding.level)
+    return tuple((_what(missing), reason) for reason, missing in by_reason.items())
+
+
+def _what(missing: dict[Condition, list[Level]]) -> str:
+    by_levels: dict[str, list[Condition]] = {}
+    for condition, levels in missing.items():
+        by_levels.setdefault(_at(levels), []).append(condition)
+    if list(by_levels.values()) == [list(CONDITIONS)] or all(len(c) == len(CONDITIONS) for c in by_levels.values()):
+        return "; ".join(f"all five conditions {where}" for where in by_levels).capitalize()
+    phrases = (
+        ", ".join(SHORT_NAMES[condition].lower() for condition in RADIOLOGICAL_ORDER if condition in conditions)
+        + f" {where}"
+        for where, conditions in by_levels.items()
+    )
+    return "; ".join(phrases).capitalize()
+
+
+def _at(levels: list[Level]) -> str:
+    if len(levels) == len(LEVELS):
+        return "at all levels"
+    return "at " + ", ".join(level for level in LEVELS if level in levels)

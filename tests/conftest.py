@@ -1,0 +1,1 @@
+"""Makes `readings` and other shared builders in this folder importable from the tests."""
