@@ -266,3 +266,39 @@ def test_slices_without_plane_are_passed_over():
 def test_slice_spacing_is_the_median_and_bears_a_gap():
     assert geometry.slice_spacing_mm(a_series(positions=(0, 4, 8, 12, 24))) == pytest.approx(4)
     assert geometry.slice_spacing_mm(a_series(positions=(0,))) is None
+
+
+# The conventional display
+
+ACROSS_AND_DOWN = {
+    Plane.SAGITTAL: ((0, 1, 0), (0, 0, -1)),
+    Plane.AXIAL: ((1, 0, 0), (0, 1, 0)),
+    Plane.CORONAL: ((1, 0, 0), (0, 0, -1)),
+}
+
+
+@given(
+    st.sampled_from([SAGITTAL, CORONAL, AXIAL]),
+    st.sampled_from([1, -1]),
+    st.sampled_from([1, -1]),
+    st.booleans(),
+    st.floats(-25, 25),
+)
+def test_the_display_turns_every_stored_picture_the_same_way(orientation, flip_row, flip_column, transposed, degrees):
+    row, column = flip_row * np.array(orientation[:3]), flip_column * np.array(orientation[3:])
+    if transposed:
+        row, column = column, row
+    stored = moved(geometry.slice_plane((0, 0, 0), (*row, *column), (1, 1)), tilt(degrees), np.zeros(3))
+    turn = geometry.display_matrix(stored, rows=30, columns=20)
+    across, down = ACROSS_AND_DOWN[geometry.patient_plane(stored)]
+    shown = np.linalg.inv(turn[:, :2])  # display (column, row) -> stored (column, row)
+    for step, wanted in ((shown[:, 0], across), (shown[:, 1], down)):
+        direction = step[0] * np.array(stored.along_row) + step[1] * np.array(stored.along_column)
+        assert direction @ np.array(wanted) > 0.8
+    corners = np.array([(0, 0), (19, 0), (0, 29), (19, 29)]) @ turn[:, :2].T + turn[:, 2]
+    assert corners.min(axis=0).tolist() == [0, 0]
+    assert sorted(corners.max(axis=0)) == [19, 29]
+
+
+def test_a_picture_without_plane_is_shown_as_it_is_stored():
+    assert geometry.display_matrix(None, 30, 20).tolist() == [[1, 0, 0], [0, 1, 0]]
