@@ -101,20 +101,29 @@ def floors(truth: IntArray) -> Floors:
         Uniform thirds; the weighted prior of each condition group; the weighted prior of each group at each level.
         The priors are taken from `truth` itself, so they are as good as a constant answer can be on it.
     """
-    labelled = _labelled(truth)
     classes = len(SEVERITIES)
-    constant, per_level = np.zeros((2, *truth.shape, classes))
+    constant = np.empty((*truth.shape, classes))
+    labelled = _labelled(truth)
     for _, conditions in GROUPS:
         rows = [CONDITIONS.index(condition) for condition in conditions]
         constant[:, rows] = weighted(prior(truth[:, rows][labelled[:, rows]], classes))
-        for level in range(len(LEVELS)):
-            grades = truth[:, rows, level]
-            per_level[:, rows, level] = weighted(prior(grades[labelled[:, rows, level]], classes))
     return Floors(
         uniform=score(truth, np.full((*truth.shape, classes), 1 / classes)),
         constant=score(truth, constant),
-        per_level=score(truth, per_level),
+        per_level=score(truth, np.broadcast_to(level_prior(truth), constant.shape)),
     )
+
+
+def level_prior(truth: IntArray) -> FloatArray:
+    """(5, 5, 3) weighted prior of each condition's group at each level, from `truth` (S, 5, 5)."""
+    labelled = _labelled(truth)
+    answer = np.empty((len(CONDITIONS), len(LEVELS), len(SEVERITIES)))
+    for _, conditions in GROUPS:
+        rows = [CONDITIONS.index(condition) for condition in conditions]
+        for level in range(len(LEVELS)):
+            grades = truth[:, rows, level][labelled[:, rows, level]]
+            answer[rows, level] = weighted(prior(grades, len(SEVERITIES)))
+    return answer
 
 
 def weighted(probabilities: FloatArray) -> FloatArray:
