@@ -9,7 +9,7 @@ from spinalis.errors import EmptyInputError, InputError, UnreadableFileError
 from spinalis.formats import image, nifti
 from spinalis.formats.dicom import dicomdir
 from spinalis.formats.dicom.group import build_studies, left_out
-from spinalis.formats.dicom.scan import NOT_DICOM, UNREADABLE, Scan, scan
+from spinalis.formats.dicom.scan import MOSAIC, NO_PIXELS, NOT_DICOM, UNREADABLE, Scan, scan
 from spinalis.formats.source import Archive, DiskFile, Source, list_folder
 from spinalis.records import Study
 
@@ -68,12 +68,13 @@ def _without_dicom(sources: Sequence[Source], name: str) -> tuple[Study, ...]:
 
 
 def _nothing(path: Path, found: Scan) -> InputError:
-    rejects = len(found.rejects)
-    damaged = rejects - found.count(NOT_DICOM)
-    if path.is_file() and rejects == 1 and damaged:
-        reason = "a damaged DICOM file" if found.count(UNREADABLE) else f"a DICOM file {found.rejects[0].reason}"
-        return UnreadableFileError(f"Input: expected a readable image, got {reason}. Send it again.")
+    """Why there is no study: one damaged file, or nothing that could be an image."""
+    reasons = {reject.reason for reject in found.rejects}
+    picture = nifti.is_nifti(path.name) or image.is_image(path.name)
+    if path.is_file() and len(found.rejects) == 1 and (picture or reasons & {UNREADABLE, NO_PIXELS, MOSAIC}):
+        what = "a damaged picture" if picture else f"a DICOM file {reasons.pop()}"
+        return UnreadableFileError(f"Input: expected a readable image, got {what}. Send it again.")
     return EmptyInputError(
-        f"Input: expected DICOM, NIfTI, PNG or JPEG images, got {rejects} files without any "
-        f"({damaged} of them DICOM). Give the folder, zip or file that holds the study."
+        f"Input: expected DICOM, NIfTI, PNG or JPEG images, got {len(found.rejects)} files without a readable one "
+        f"({len(found.rejects) - found.count(NOT_DICOM)} of them DICOM). Give the folder, zip or file of the study."
     )

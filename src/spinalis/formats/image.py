@@ -63,7 +63,7 @@ def read(sources: Sequence[Source], input_name: str) -> tuple[Study, ...]:
     ]
     if not series:
         return ()
-    warnings = (left_out("damaged", damaged),) if damaged else ()
+    warnings = (left_out("that cannot be read", damaged),) if damaged else ()
     return (Study(key=study_key(input_name), series=tuple(series), warnings=warnings),)
 
 

@@ -102,7 +102,7 @@ def _study(nibabel: Any, sources: Sequence[Source], identity: str) -> Study | No
             series.append(_series(image, source, number=len(series) + 1))
         except Exception:  # nibabel raises nearly anything on damaged bytes; the file is counted
             damaged += 1
-    counts = (("damaged", damaged), ("in a zip (unpack NIfTI first)", packed))
+    counts = (("that cannot be read", damaged), ("in a zip (unpack NIfTI first)", packed))
     warnings = tuple(left_out(reason, count) for reason, count in counts if count)
     return Study(key=study_key(identity), series=tuple(series), warnings=warnings) if series else None
 

@@ -267,7 +267,6 @@ def _flags(attributes: Attributes) -> frozenset[str]:
     noticed = {
         "localizer": bool(words & LOCALIZER_WORDS),
         "derived": bool(words & DERIVED_WORDS),
-        "mosaic": "MOSAIC" in words,
         "burned_in": (attributes.text("BurnedInAnnotation") or "").upper() == "YES",
         "colour": (attributes.integer("SamplesPerPixel") or 1) > 1 or photometric == "PALETTE COLOR",
         "monochrome1": photometric == "MONOCHROME1",
@@ -278,12 +277,12 @@ def _flags(attributes: Attributes) -> frozenset[str]:
 def _macros(group: Dataset) -> dict[str, Dataset]:
     """Which macro holds which keyword: functional groups are sequences of one item, and names do not clash."""
     holders: dict[str, Dataset] = {}
-    for tag in list(group._dict):
-        element = group[tag]
-        if tag.is_private or element.VR != "SQ" or not element.value:
+    for raw in group.elements():
+        element = group[raw.tag]
+        if element.tag.is_private or element.VR != "SQ" or not element.value:
             continue
-        for inner in element.value[0]._dict:
-            if keyword := keyword_for_tag(inner):
+        for inner in element.value[0].elements():
+            if keyword := keyword_for_tag(inner.tag):
                 holders.setdefault(keyword, element.value[0])
     return holders
 

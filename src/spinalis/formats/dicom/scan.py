@@ -23,18 +23,23 @@ from spinalis.formats.dicom.quiet import quiet
 from spinalis.formats.source import Source
 
 NOT_DICOM = "not DICOM"
-UNREADABLE = "damaged"
+UNREADABLE = "that cannot be read"
 NO_IMAGE = "without an image"
 NO_PIXELS = "without complete pixels"
-MOSAIC = "with a mosaic of slices, which is not supported,"
+MOSAIC = "with a mosaic of slices"
 
 NON_IMAGE_MODALITIES = frozenset({"SEG", "RTDOSE", "RTSTRUCT", "RTPLAN", "SR", "KO", "PR", "REG", "FID", "RWV"})
 """Objects about images. Some of them have rows and columns, yet they are no picture of a patient."""
 
 MAX_PIXELS_PER_FRAME = 2**28
+MAX_FRAMES = 100_000
+"""What says to be larger is damaged, and must not be let loose on the memory."""
+
 UNDEFINED_LENGTH = 0xFFFFFFFF
 
-_FIRST_GROUPS = (b"\x02\x00", b"\x08\x00", b"\x00\x08")
+FIRST_GROUPS = (b"\x02\x00", b"\x08\x00", b"\x00\x08")
+"""How a file without the 128-byte preamble begins: group 0002, or group 0008 in either byte order."""
+
 _TAGS: list[int] = [tag for tag in map(tag_for_keyword, HEADER_KEYWORDS) if tag is not None]
 
 
@@ -75,50 +80,56 @@ def scan(sources: Iterable[Source]) -> Scan:
     return Scan(frames=tuple(frames), rejects=tuple(rejects))
 
 
-def is_dicom(head: bytes) -> bool:
-    """True for a file that starts like DICOM (at least 132 bytes of it), with or without the preamble."""
-    return head[128:132] == b"DICM" or head[:2] in _FIRST_GROUPS
-
-
 def _scan_one(source: Source) -> list[Frame] | Reject:
+    reason = UNREADABLE
     try:
         with source.open() as stream:
             head = stream.read(1024)
-            if not is_dicom(head):
+            has_preamble = head[128:132] == b"DICM"
+            if not has_preamble and head[:2] not in FIRST_GROUPS:
                 return Reject(reason=NOT_DICOM)
+            reason = UNREADABLE if has_preamble else NOT_DICOM
             stream.seek(0)
             if DeflatedExplicitVRLittleEndian.encode() in head:
                 check_inflated_size(stream)
             dataset = dcmread(stream, stop_before_pixels=True, force=True, specific_tags=list(_TAGS))
-            return _judge(dataset, stream, source, has_preamble=head[128:132] == b"DICM")
+            attributes = Attributes(dataset)
+            if not has_preamble and not attributes.text("StudyInstanceUID", "SeriesInstanceUID", "SOPClassUID"):
+                return Reject(reason=NOT_DICOM)
+            syntax = _syntax(dataset)
+            problem = _problem(attributes, stream, syntax, source.size)
+            return _reject(problem, attributes, source) if problem else frames_of(dataset, source, syntax)
     except Exception:  # pydicom and zipfile raise nearly anything on damaged bytes; the file is counted
-        return Reject(reason=UNREADABLE)
+        return Reject(reason=reason)
 
 
-def _judge(dataset: FileDataset, stream: BinaryIO, source: Source, has_preamble: bool) -> list[Frame] | Reject:
-    attributes = Attributes(dataset)
+def _reject(reason: str, attributes: Attributes, source: Source) -> Reject:
+    return Reject(
+        reason=reason,
+        study_uid=attributes.text("StudyInstanceUID"),
+        series_uid=attributes.text("SeriesInstanceUID"),
+        series_number=attributes.integer("SeriesNumber"),
+        folder=source.name.rpartition("/")[0],
+    )
 
-    def left_out(reason: str) -> Reject:
-        return Reject(
-            reason=reason,
-            study_uid=attributes.text("StudyInstanceUID"),
-            series_uid=attributes.text("SeriesInstanceUID"),
-            series_number=attributes.integer("SeriesNumber"),
-            folder=source.name.rpartition("/")[0],
-        )
 
-    identified = attributes.text("StudyInstanceUID") or attributes.text("SOPClassUID")
-    if not has_preamble and not identified:
-        return Reject(reason=NOT_DICOM)
-    modality = (attributes.text("Modality") or "").upper()
-    if not attributes.integer("Rows") or not attributes.integer("Columns") or modality in NON_IMAGE_MODALITIES:
+def _problem(attributes: Attributes, stream: BinaryIO, syntax: UID, size: int) -> str | None:
+    """Why a file is of no use, or None. `stream` stands behind the header, before the pixels if there are any."""
+    if (attributes.text("Modality") or "").upper() in NON_IMAGE_MODALITIES:
+        return NO_IMAGE
+    pixels = (attributes.integer("Rows") or 0) * (attributes.integer("Columns") or 0)
+    frames = max(1, attributes.integer("NumberOfFrames") or 1)
+    if pixels <= 0:  # a file cut within its header still says that it is an image
         cut = "Image Storage" in UID(attributes.text("SOPClassUID") or "").name
-        return left_out(NO_PIXELS if cut and modality not in NON_IMAGE_MODALITIES else NO_IMAGE)
-    syntax = _syntax(dataset)
-    if syntax != DeflatedExplicitVRLittleEndian and not _has_pixels(attributes, stream, syntax, source.size):
-        return left_out(NO_PIXELS)
-    frames = frames_of(dataset, source, syntax)
-    return left_out(MOSAIC) if "mosaic" in frames[0].flags else frames
+        return NO_PIXELS if cut else NO_IMAGE
+    if "MOSAIC" in attributes.texts("ImageType"):
+        return MOSAIC
+    if pixels > MAX_PIXELS_PER_FRAME or frames > MAX_FRAMES:
+        return UNREADABLE
+    if syntax == DeflatedExplicitVRLittleEndian:  # unpacked as a whole: a cut file does not get here
+        return None
+    least_bytes = pixels * frames * (attributes.integer("BitsAllocated") or 8) // 8
+    return None if _has_pixels(stream, syntax, size, least_bytes, frames) else NO_PIXELS
 
 
 def _syntax(dataset: FileDataset) -> UID:
@@ -132,34 +143,31 @@ def _syntax(dataset: FileDataset) -> UID:
     return ExplicitVRLittleEndian if little else ExplicitVRBigEndian
 
 
-def _has_pixels(attributes: Attributes, stream: BinaryIO, syntax: UID, size: int) -> bool:
-    """True where the pixel element that `stream` stands at lies completely within the file."""
+def _has_pixels(stream: BinaryIO, syntax: UID, size: int, least_bytes: int, frames: int) -> bool:
+    """True where the pixel element that `stream` stands at lies completely within the file of `size` bytes."""
     order = "<" if syntax.is_little_endian else ">"
-    start = stream.read(8 if syntax.is_implicit_VR else 12)
-    if len(start) < (8 if syntax.is_implicit_VR else 12):
+    head_bytes = 8 if syntax.is_implicit_VR else 12
+    head = stream.read(head_bytes)
+    if len(head) < head_bytes:
         return False
-    group, element = struct.unpack(order + "HH", start[:4])
-    (length,) = struct.unpack(order + "L", start[-4:])
+    group, element = struct.unpack(order + "HH", head[:4])
+    (length,) = struct.unpack(order + "L", head[-4:])
     if group != 0x7FE0 or element not in (0x0008, 0x0009, 0x0010):
         return False
     if length == UNDEFINED_LENGTH:
-        return _has_all_fragments(stream)
-    pixels = (attributes.integer("Rows") or 0) * (attributes.integer("Columns") or 0)
-    if pixels > MAX_PIXELS_PER_FRAME:
-        return False
-    bits = pixels * max(1, attributes.integer("NumberOfFrames") or 1) * (attributes.integer("BitsAllocated") or 8)
-    return bool(length >= bits // 8 and stream.tell() + length <= size)
+        return _count_fragments(stream) >= frames
+    return bool(length >= least_bytes and stream.tell() + length <= size)
 
 
-def _has_all_fragments(stream: BinaryIO) -> bool:
-    """Walk the items of encapsulated pixel data to the delimiter; a cut file ends before it. PS3.5 A.4."""
-    fragments = 0
+def _count_fragments(stream: BinaryIO) -> int:
+    """Walk the items of encapsulated pixel data; 0 where the delimiter is not reached. PS3.5 A.4."""
+    items = 0
     while len(item := stream.read(8)) == 8:
         group, element, length = struct.unpack("<HHL", item)
         if (group, element) == (0xFFFE, 0xE0DD):
-            return fragments > 1  # the first item is the offset table
+            return items - 1  # the first item is the offset table
         if (group, element) != (0xFFFE, 0xE000):
-            return False
-        fragments += 1
+            return 0
+        items += 1
         stream.seek(length, 1)
-    return False
+    return 0

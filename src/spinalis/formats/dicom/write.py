@@ -8,6 +8,7 @@ import numpy as np
 from pydicom import dcmwrite
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import UID, ExplicitVRLittleEndian, MRImageStorage
+from pydicom.valuerep import format_number_as_ds
 
 from spinalis.errors import OutputError
 from spinalis.formats.dicom.quiet import quiet
@@ -128,7 +129,7 @@ def _add_plane(dataset: Dataset, plane: SlicePlane) -> None:
 
 
 def _add_pixels(dataset: Dataset, image: Image, scale: Scale) -> None:
-    stored = np.rint((image.astype(np.float64) - scale.intercept) / scale.slope).astype(np.uint16)
+    stored = np.rint((image.astype(np.float64) - scale.intercept) / scale.slope).clip(0, STORED_MAX)
     dataset.Rows, dataset.Columns = image.shape
     dataset.SamplesPerPixel, dataset.PhotometricInterpretation = 1, "MONOCHROME2"
     dataset.BitsAllocated, dataset.BitsStored, dataset.HighBit, dataset.PixelRepresentation = 16, 16, 15, 0
@@ -137,7 +138,7 @@ def _add_pixels(dataset: Dataset, image: Image, scale: Scale) -> None:
     if (scale.slope, scale.intercept) != (1.0, 0.0):
         dataset.RescaleSlope, dataset.RescaleIntercept = _decimal(scale.slope), _decimal(scale.intercept)
         dataset.RescaleType = "US"
-    dataset.PixelData = np.ascontiguousarray(stored, "<u2").tobytes()
+    dataset.PixelData = stored.astype("<u2").tobytes()
     dataset["PixelData"].VR = "OW"
 
 
@@ -180,10 +181,4 @@ def _uid(*parts: str) -> UID:
 
 def _decimal(value: float | None) -> str | None:
     """A number as a decimal string of at most 16 characters, as DS demands."""
-    if value is None:
-        return None
-    for digits in range(16, 0, -1):
-        text = f"{value + 0.0:.{digits}g}"
-        if len(text) <= 16:
-            return text
-    return None
+    return None if value is None else format_number_as_ds(float(value))
