@@ -1,0 +1,196 @@
+"""Simulated studies, harvested once into small arrays for every task and kept on disk."""
+
+from collections.abc import Iterable
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spinalis.geometry import display_matrix, to_pixel
+from spinalis.grade.crops import collect, spread
+from spinalis.localize.decode import CHANNELS
+from spinalis.localize.levels import input_matrix, middle_slices
+from spinalis.models.prepare import InputSpec, apply_matrix, fit_matrix, resample
+from spinalis.records import Image, Judgement, SeriesLabel, Study, Vector
+from spinalis.simulate.study import SimulatedSeries, SimulatedStudy, simulate_study
+from spinalis.triage.header import ANATOMIES, REGIONS, SEQUENCES
+from spinalis.triage.label import PLANES
+from spinalis.vocabulary import CONDITIONS, LEVELS, SEVERITIES, Anatomy, Plane, Region, Sequence, Side
+
+TRIAGE_SIZE, LEVEL_SIZE = 192, 224
+"""Pixels of the kept pictures, a little more than the networks see."""
+
+SLICES_PER_SERIES = 4
+MIDLINE_MM = 7.0
+"""A sagittal slice shows a level's point when it passes within this of it."""
+
+JITTER_MM = (2.0, 2.0, 2.5)
+"""Standard deviation of the point's error in training, left-back-head. Source: the localizer's own, rounded up."""
+
+CROP_QUANTUM = 160.0
+"""Crops in 0..1.5 are kept as bytes times this."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Harvest:
+    """How many studies of a profile to simulate, from which seed."""
+
+    profile: str
+    seed: int
+    studies: int
+
+
+def harvest(wanted: Harvest, folder: Path, crops: InputSpec, jobs: int) -> list[Path]:
+    """Simulate and keep what training needs of every study; what is already there is not made again.
+
+    Returns:
+        One `.npz` per study: `triage_*`, and for lumbar profiles `level_*` and `bag_*`, see `_arrays`.
+    """
+    target = folder / f"{wanted.profile}-{wanted.seed}"
+    target.mkdir(parents=True, exist_ok=True)
+    files = [target / f"{number:05d}.npz" for number in range(wanted.studies)]
+    missing = [(wanted, number, file, crops) for number, file in enumerate(files) if not file.exists()]
+    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
+        for _ in pool.map(_keep, missing, chunksize=4):
+            pass
+    return files
+
+
+def _keep(job: tuple[Harvest, int, Path, InputSpec]) -> None:
+    wanted, number, file, crops = job
+    study = simulate_study(wanted.seed, number, wanted.profile)
+    rng = np.random.default_rng((wanted.seed, number, 7))
+    partial = file.with_suffix(".part.npz")
+    arrays: dict[str, Any] = dict(_arrays(study, rng, crops))
+    np.savez(partial, **arrays)
+    partial.replace(file)
+
+
+def _arrays(simulated: SimulatedStudy, rng: np.random.Generator, crops: InputSpec) -> dict[str, NDArray[Any]]:
+    """Everything that is kept of one study.
+
+    triage_images (n, S, S) bytes, triage_labels (n, 5) class indices (-1 unknown; cord last);
+    level_images (m, S, S), level_points (m, 8, 2) input pixels, level_seen (m, 8);
+    bag_crops (rows, slots, C, H, W) bytes, bag_mask, bag_grades (rows, 3) canal, foraminal, subarticular.
+    """
+    arrays = _triage(simulated, rng)
+    if simulated.truth.levels:
+        arrays |= _levels(simulated, rng)
+        arrays |= _bags(simulated, rng, crops)
+    return arrays
+
+
+def to_bytes(image: Image) -> NDArray[np.uint8]:
+    """Scale a picture to bytes by its 99.5th percentile, with a quarter of headroom."""
+    low, high = np.percentile(image, (0.5, 99.5))
+    return np.asarray(np.clip((image - low) / max(float(high - low), 1e-6) * 200.0, 0, 255), np.uint8)
+
+
+def fitted(image: Image, turn: NDArray[np.float64], size: int) -> NDArray[np.uint8]:
+    """A picture in conventional display, its longer side fitted to `size`; (size, size) bytes."""
+    shape = image.shape if turn[0, 0] else image.shape[::-1]
+    spec = InputSpec(height=size, width=size)
+    fit = np.vstack([fit_matrix((shape[0], shape[1]), spec), [0, 0, 1]])
+    matrix = (fit @ np.vstack([turn, [0, 0, 1]]))[:2]
+    return to_bytes(resample(image, matrix, (size, size)))
+
+
+def class_of(words: Iterable[object], word: object) -> int:
+    """Index of a word among the classes, or -1 where it is none of them."""
+    listed = list(words)
+    return listed.index(word) if word in listed else -1
+
+
+def _triage(simulated: SimulatedStudy, rng: np.random.Generator) -> dict[str, NDArray[Any]]:
+    images, labels = [], []
+    for item in simulated.series:
+        count = len(item.series.slices)
+        for index in sorted(rng.choice(count, min(SLICES_PER_SERIES, count), replace=False)):
+            turn = display_matrix(item.series.slices[index].plane, item.series.rows, item.series.columns)
+            images.append(fitted(item.series.load(int(index)), turn, TRIAGE_SIZE))
+            spine = item.region is not Region.UNKNOWN
+            anatomy = Anatomy.MR_SPINE if spine else Anatomy.OTHER
+            labels.append(
+                [
+                    class_of(ANATOMIES, anatomy),
+                    class_of(REGIONS, item.region),
+                    class_of(PLANES, item.plane),
+                    class_of(SEQUENCES, item.sequence),
+                    int(item.cord[index]) if spine else -1,
+                ]
+            )
+    return {"triage_images": np.stack(images), "triage_labels": np.array(labels, np.int8)}
+
+
+def _levels(simulated: SimulatedStudy, rng: np.random.Generator) -> dict[str, NDArray[Any]]:
+    truth = simulated.truth
+    named = {**{level.value: point for level, point in truth.levels.items()}, **truth.landmarks}
+    spec = InputSpec(height=LEVEL_SIZE, width=LEVEL_SIZE)
+    images, points, seen = [], [], []
+    for item in simulated.series:
+        if item.plane is not Plane.SAGITTAL:
+            continue
+        near = middle_slices(item.series)
+        for index in sorted(rng.choice(near, min(SLICES_PER_SERIES, len(near)), replace=False)):
+            matrix = input_matrix(item.series, int(index), spec)
+            images.append(to_bytes(resample(item.series.load(int(index)), matrix, (LEVEL_SIZE, LEVEL_SIZE))))
+            placed = [_place(item, int(index), named.get(name)) for name in CHANNELS]
+            points.append(apply_matrix(matrix, np.array([place[:2] for place in placed])))
+            seen.append([place[2] <= MIDLINE_MM for place in placed])
+    return {
+        "level_images": np.stack(images),
+        "level_points": np.array(points, np.float32),
+        "level_seen": np.array(seen),
+    }
+
+
+def _place(item: SimulatedSeries, index: int, point: Vector | None) -> tuple[float, float, float]:
+    plane = item.series.slices[index].plane
+    if point is None or plane is None:
+        return 0.0, 0.0, float("inf")
+    row, column, distance = to_pixel(plane, point)
+    inside = 0 <= row < item.series.rows and 0 <= column < item.series.columns
+    return column, row, distance if inside else float("inf")
+
+
+def truth_labels(simulated: SimulatedStudy) -> tuple[SeriesLabel, ...]:
+    """The labels that a faultless triage would give."""
+    return tuple(
+        SeriesLabel(
+            series_key=item.series.key,
+            number=item.series.number,
+            anatomy=Judgement(
+                label=Anatomy.OTHER if item.region is Region.UNKNOWN else Anatomy.MR_SPINE, probability=1.0
+            ),
+            region=Judgement[Region](label=item.region, probability=1.0),
+            plane=Judgement[Plane](label=item.plane, probability=1.0),
+            sequence=Judgement[Sequence](label=item.sequence, probability=1.0),
+            cord_slices=tuple(index for index, cord in enumerate(item.cord) if cord),
+            slices=(),
+        )
+        for item in simulated.series
+    )
+
+
+def _bags(simulated: SimulatedStudy, rng: np.random.Generator, spec: InputSpec) -> dict[str, NDArray[Any]]:
+    study: Study = simulated.study
+    labels, truth = truth_labels(simulated), simulated.truth
+    canal, foramina, recess = CONDITIONS[0], CONDITIONS[1:3], CONDITIONS[3:5]
+    crops, masks, grades = [], [], []
+    for level in LEVELS:
+        for number, side in enumerate((Side.LEFT, Side.RIGHT)):
+            point = spread(truth.levels[level], rng.normal(0.0, JITTER_MM))
+            bag = collect(study, labels, point, side, spec)
+            crops.append(np.clip(bag.crops * CROP_QUANTUM, 0, 255).astype(np.uint8))
+            masks.append(bag.mask)
+            asked = (canal, foramina[number], recess[number])
+            grades.append([SEVERITIES.index(truth.grades[condition, level]) for condition in asked])
+    return {
+        "bag_crops": np.stack(crops),
+        "bag_mask": np.stack(masks),
+        "bag_grades": np.array(grades, np.int8),
+    }

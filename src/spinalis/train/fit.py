@@ -1,0 +1,130 @@
+"""One training loop for every task: samples drawn by number, so that a run repeats and resumes exactly."""
+
+import csv
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from lightning.fabric import Fabric
+from numpy.typing import NDArray
+from rich.progress import Progress
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, Dataset, Subset
+
+Sample = Mapping[str, NDArray[Any]]
+Draw = Callable[[np.random.Generator], Sample]
+Loss = Callable[[nn.Module, Mapping[str, Tensor]], Tensor]
+
+WARM_UP = 0.08
+"""Share of the steps in which the learning rate rises; then it falls along a cosine."""
+
+REPORT_EVERY = 25
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FitOptions:
+    """How long and how fast to train. `workers` prepare samples beside the training process."""
+
+    steps: int
+    batch: int
+    learning_rate: float
+    weight_decay: float = 0.01
+    seed: int = 1
+    threads: int = 1
+    workers: int = 1
+    checkpoint_every: int = 200
+    precision: str = "32-true"
+    accelerator: str = "auto"
+
+
+class Draws(Dataset[Sample]):
+    """Sample number i is drawn with a generator seeded by (seed, i)."""
+
+    def __init__(self, draw: Draw, seed: int, count: int) -> None:
+        self.draw, self.seed, self.count = draw, seed, count
+
+    def __len__(self) -> int:
+        """How many samples a whole run takes."""
+        return self.count
+
+    def __getitem__(self, index: int) -> Sample:
+        """Draw sample `index`."""
+        return self.draw(np.random.default_rng((self.seed, index)))
+
+
+def fit(network: nn.Module, draw: Draw, loss: Loss, options: FitOptions, folder: Path) -> nn.Module:
+    """Train a network; resumes from `folder/last.ckpt` when a run was cut short.
+
+    Args:
+        network: the network, on the CPU.
+        draw: makes one sample, a mapping of arrays, from a random generator.
+        loss: (network, batch) -> scalar.
+        options: how long and how fast.
+        folder: takes `last.ckpt` and `metrics.csv`.
+
+    Returns:
+        The trained network in evaluation mode, on the CPU.
+    """
+    torch.set_num_threads(options.threads)
+    folder.mkdir(parents=True, exist_ok=True)
+    fabric = Fabric(accelerator=options.accelerator, devices=1, precision=options.precision)  # type: ignore[arg-type]
+    fabric.seed_everything(options.seed, verbose=False)
+    optimizer = torch.optim.AdamW(network.parameters(), options.learning_rate, weight_decay=options.weight_decay)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, options.learning_rate, total_steps=options.steps, pct_start=WARM_UP
+    )
+    wrapped, optimizer = fabric.setup(network, optimizer)
+    state = {"network": wrapped, "optimizer": optimizer, "schedule": schedule, "step": 0}
+    if (folder / "last.ckpt").exists():
+        state.update(fabric.load(folder / "last.ckpt", {k: v for k, v in state.items() if k != "step"}))
+    loader = _loader(draw, options, int(state["step"]), fabric)
+    with Progress(transient=True) as progress, (folder / "metrics.csv").open("a", newline="") as lines:
+        bar = progress.add_task(folder.name, total=options.steps, completed=int(state["step"]))
+        metrics = csv.writer(lines)
+        recent: list[float] = []
+        for batch in loader:
+            recent.append(_step(wrapped, batch, loss, (fabric, optimizer, schedule)))
+            state["step"] = int(state["step"]) + 1
+            progress.advance(bar)
+            if state["step"] % REPORT_EVERY == 0:
+                metrics.writerow([state["step"], f"{np.mean(recent):.5f}"])
+                lines.flush()
+                recent.clear()
+            if state["step"] % options.checkpoint_every == 0 or state["step"] == options.steps:
+                fabric.save(folder / "next.ckpt", state)
+                (folder / "next.ckpt").replace(folder / "last.ckpt")
+    return network.cpu().eval()
+
+
+def _loader(draw: Draw, options: FitOptions, done: int, fabric: Fabric) -> Any:
+    draws = Draws(draw, options.seed, options.steps * options.batch)
+    rest = Subset(draws, range(done * options.batch, len(draws)))
+    loader = DataLoader(
+        rest,
+        batch_size=options.batch,
+        num_workers=options.workers,
+        drop_last=True,
+        worker_init_fn=_one_thread,
+        prefetch_factor=4 if options.workers else None,
+    )
+    return fabric.setup_dataloaders(loader, use_distributed_sampler=False)
+
+
+def _one_thread(_: int) -> None:
+    import cv2  # noqa: PLC0415  set in the worker process, where OpenCV starts its own threads
+
+    cv2.setNumThreads(1)
+
+
+def _step(network: nn.Module, batch: Mapping[str, Tensor], loss: Loss, tools: tuple[Fabric, Any, Any]) -> float:
+    fabric, optimizer, schedule = tools
+    value = loss(network, batch)
+    optimizer.zero_grad()
+    fabric.backward(value)
+    nn.utils.clip_grad_norm_(network.parameters(), 5.0)
+    optimizer.step()
+    schedule.step()
+    return float(value.detach())

@@ -1,0 +1,272 @@
+"""Train, judge and export the packs that ship with Spinalis: `make packs`.
+
+Resumes where a cut-short run stopped: simulated studies, checkpoints and finished networks stay under `runs/`.
+"""
+
+import argparse
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from spinalis.evaluate.tables import percent
+from spinalis.grade.grade import VIEWS_OF
+from spinalis.localize.decode import CHANNELS
+from spinalis.models import Score, load_pack, load_packs
+from spinalis.models.pack import DEFAULT_FOLDER
+from spinalis.train import grade, judge, levels, triage
+from spinalis.train.data import open_images, spider
+from spinalis.train.data.simulated import Harvest, class_of, harvest, to_bytes
+from spinalis.train.export import PackText, export_onnx, write_pack
+from spinalis.train.fit import FitOptions
+from spinalis.train.networks.level_unet import LevelExport
+from spinalis.train.recipes import load
+from spinalis.triage.header import ANATOMIES, REGIONS, SEQUENCES
+from spinalis.triage.label import PLANES
+from spinalis.vocabulary import SEVERITIES
+
+VERSION = "0.1.0"
+TRAINING_SEED, CALIBRATION_SEED = 11, 12
+"""Seeds of the simulated studies; `judge.JUDGED_SEED` differs from both."""
+
+STUDIES: Mapping[str, int] = {"lumbar-balanced": 480, "cervical": 120, "thoracic": 100, "other": 160}
+CALIBRATION_STUDIES = 120
+
+TRIAGE_SHARES = (0.45, 0.2, 0.35)
+"""Shares of the batches: simulated spines, simulated other anatomy, real slices (evenly over sources)."""
+
+SIMULATED = "simulated studies by spinalis.simulate (no patient)"
+SPIDER = "SPIDER mid-sagittal slices, training patients (van der Graaf et al. 2024, CC BY 4.0)"
+LIMITS = (
+    "Trained in part or wholly on simulated pictures; not validated on patients beyond the figures above.",
+    "Transitional vertebrae, implants, tumours, infection and fractures were not studied.",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """Where things are and how much to do. `scale` shrinks data and steps alike, for a quick trial."""
+
+    data: Path | None
+    runs: Path
+    out: Path
+    jobs: int = 2
+    scale: float = 1.0
+    threads: int = 1
+    accelerator: str = "auto"
+
+    def recipe(self, name: str) -> dict[str, Any]:
+        """A shipped recipe, its steps scaled."""
+        settings = load(name)
+        return {**settings, "steps": max(4, round(settings["steps"] * self.scale))}
+
+    def options(self, recipe: Mapping[str, Any]) -> FitOptions:
+        """Training options."""
+        return FitOptions(
+            steps=recipe["steps"],
+            batch=recipe["batch"],
+            learning_rate=recipe["learning_rate"],
+            threads=self.threads,
+            workers=1,
+            accelerator=self.accelerator,
+        )
+
+    def studies(self, profile: str, seed: int = TRAINING_SEED) -> list[Path]:
+        """Harvested studies of a profile."""
+        count = CALIBRATION_STUDIES if seed == CALIBRATION_SEED else STUDIES[profile]
+        wanted = Harvest(profile=profile, seed=seed, studies=max(3, round(count * self.scale)))
+        return harvest(wanted, self.runs / "cache", grade.input_spec(load("grade")), self.jobs)
+
+
+def make_levels(job: Job) -> None:
+    """Train and export the localizer."""
+    recipe = job.recipe("levels")
+    real = [item for item in spider.read(job.data) if item.subset == "training"] if job.data else []
+    simulated = levels.simulated_examples(job.studies("lumbar-balanced"))
+    network = levels.train(levels.real_examples(real), simulated, recipe, job.options(recipe), job.runs / "levels")
+    spec = levels.input_spec(recipe["size"])
+    example = {"images": torch.rand(2, len(spec.channels), spec.height, spec.width)}
+    export_onnx(LevelExport(network).eval(), example, ["maps"], job.out / "levels" / "model.onnx")
+    sources = [f"{len(real)} {SPIDER}"] if real else []
+    text = PackText(
+        name="levels",
+        task="localize",
+        version=VERSION,
+        inputs={"images": spec},
+        labels={"maps": CHANNELS},
+        settings={},
+        training_data=[*sources, f"{len(simulated)} slices of {SIMULATED}"],
+        scores=[_unjudged("levels")],
+        notes=[
+            "A U-Net that gives, for every disc from T11/T12 to S1/S2, the probability of each place in a sagittal "
+            "slice of being its posterior edge in the midline. The chain of five levels is decoded jointly."
+        ],
+        limits=LIMITS,
+    )
+    write_pack(job.out / "levels", text)
+    if job.data:
+        found = judge.real_levels(job.data, load_pack(job.out / "levels"))
+        figures = "; ".join(
+            f"{item.sequence.value}: all five levels right {percent(item.found.all_right)}, no skill "
+            f"{percent(item.no_skill.all_right)}"
+            for item in found
+        )
+        _score(job.out / "levels", text, [Score(output="levels", on="real", figures=f"SPIDER validation, {figures}")])
+
+
+def make_triage(job: Job) -> None:
+    """Train and export the triage trunk."""
+    recipe = job.recipe("triage")
+    spines = [file for name in ("lumbar-balanced", "cervical", "thoracic") for file in job.studies(name)]
+    groups = [triage.simulated_examples(spines), triage.simulated_examples(job.studies("other"))]
+    sources = _real_sources(job.data, "training")
+    shares = [*TRIAGE_SHARES[:2], *[TRIAGE_SHARES[2] / max(1, len(sources)) for _ in sources]]
+    network = triage.train([*groups, *sources.values()], shares, recipe, job.options(recipe), job.runs / "triage")
+    network.eval()
+    spec = triage.input_spec(recipe["size"])
+    example = {"images": torch.rand(2, len(spec.channels), spec.height, spec.width)}
+    export_onnx(network, example, list(triage.CLASSES), job.out / "triage" / "model.onnx")
+    text = PackText(
+        name="triage",
+        task="triage",
+        version=VERSION,
+        inputs={"images": spec},
+        labels={"anatomy": ANATOMIES, "region": REGIONS, "plane": PLANES, "sequence": SEQUENCES, "cord": ("cord",)},
+        settings={},
+        training_data=[
+            f"{sum(map(len, groups))} slices of {SIMULATED}; other anatomy is crude",
+            *[f"{len(items)} real slices: {name}" for name, items in sources.items()],
+        ],
+        scores=[_unjudged("triage")],
+        notes=[
+            "One trunk with five heads: MR spine or not, region, plane, sequence, cord. Slices are fused with header "
+            "evidence and geometry, and vote for their series."
+        ],
+        limits=(
+            *LIMITS,
+            "Anatomy outside the spine is covered by crude simulation, one brain, one abdomen and one CT only.",
+        ),
+    )
+    write_pack(job.out / "triage", text)
+    if job.data:
+        table = judge.real_triage_table(job.data, load_pack(job.out / "triage"))
+        right, floor = table.rows[-2], table.rows[-1]
+        figures = "; ".join(
+            f"{head} {right[column]}, no skill {floor[column]}"
+            for column, head in enumerate(table.columns)
+            if column > 0
+        )
+        _score(job.out / "triage", text, [Score(output="triage", on="real", figures=f"held-out slices, {figures}")])
+
+
+def make_grade(job: Job) -> None:
+    """Train, calibrate and export the grader."""
+    recipe = job.recipe("grade")
+    bags = grade.load_bags(job.studies("lumbar-balanced"))
+    network = grade.train(bags, recipe, job.options(recipe), job.runs / "grade")
+    natural = grade.load_bags(job.studies("lumbar", CALIBRATION_SEED))
+    logits = grade.logits_of(network, natural)
+    calibration = {
+        name: grade.calibrate(logits[name], natural.grades[:, column]) for column, name in enumerate(VIEWS_OF)
+    }
+    spec = grade.input_spec(recipe)
+    slots = bags.mask.shape[1]
+    example = {"crops": torch.rand(4, slots, 1, spec.height, spec.width), "mask": torch.ones(4, slots)}
+    outputs = [*VIEWS_OF, *[f"{name}_attention" for name in VIEWS_OF]]
+    export_onnx(network, example, outputs, job.out / "grade" / "model.onnx")
+    text = PackText(
+        name="grade",
+        task="grade",
+        version=VERSION,
+        inputs={"crops": spec},
+        labels=dict.fromkeys(VIEWS_OF, SEVERITIES),
+        settings={"calibration": calibration},
+        training_data=[f"{len(bags.crops)} bags of crops from {SIMULATED}, severe grades made frequent"],
+        scores=[_unjudged(name) for name in VIEWS_OF],
+        notes=[
+            "Attention over crops of about 50 mm: five sagittal T1w slices through the foramina, three sagittal T2w "
+            "or STIR slices, three axial T2w slices. Probabilities are calibrated on simulated studies with the "
+            "prevalences of the RSNA 2024 set, not on patients.",
+            "An earlier trial showed that simulated grades rank real foramina weakly and carry no usable threshold: "
+            "take the output as an experimental index for the order of review.",
+        ],
+        limits=LIMITS,
+    )
+    write_pack(job.out / "grade", text)
+    if all((job.out / name / "pack.toml").exists() for name in ("levels", "triage")):
+        judged = judge.read_simulated(load_packs(job.out), max(3, round(judge.JUDGED_STUDIES * min(1.0, job.scale))))
+        truth, probabilities = judge.grades(judged)
+        rows = judge.grade_rows(truth, probabilities)
+        scores = [
+            Score(
+                output=name,
+                on="simulation",
+                figures=f"{len(judged)} simulated studies, n {cells[0]}: AUC severe {cells[3]}, kappa {cells[5]}; "
+                "nothing is proven on patients",
+            )
+            for name, cells in rows.items()
+        ]
+        _score(job.out / "grade", text, scores)
+
+
+def _unjudged(output: str) -> Score:
+    return Score(output=output, on="simulation", figures="not judged yet")
+
+
+def _score(folder: Path, text: PackText, scores: Sequence[Score]) -> None:
+    values = {name: getattr(text, name) for name in text.__slots__}
+    write_pack(folder, PackText(**{**values, "scores": scores}))
+
+
+def _real_sources(root: Path | None, subset: str) -> dict[str, list[triage.Example]]:
+    sources: dict[str, list[triage.Example]] = {}
+    for item in open_images.read(root, subset) if root else ():
+        labels = item.labels
+        found = [
+            class_of(ANATOMIES, labels.anatomy),
+            class_of(REGIONS, labels.region),
+            class_of(PLANES, labels.plane),
+            class_of(SEQUENCES, labels.sequence),
+            -1 if labels.cord is None else int(labels.cord),
+        ]
+        example = triage.Example(image=to_bytes(item.image), labels=np.array(found, np.int8))
+        sources.setdefault(item.source, []).append(example)
+    return sources
+
+
+MAKERS: Mapping[str, Callable[[Job], None]] = {"levels": make_levels, "triage": make_triage, "grade": make_grade}
+"""The packs in the order in which they are made: the grader is judged end to end, so it comes last."""
+
+
+def main() -> None:
+    """Parse the command line and make the packs asked for."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("packs", nargs="*", help=f"some of {', '.join(MAKERS)}; all if none is named")
+    parser.add_argument("--data", type=Path, help="folder of the open real images; simulation only where absent")
+    parser.add_argument("--out", type=Path, default=DEFAULT_FOLDER, help="folder of packs to write")
+    parser.add_argument("--runs", type=Path, default=Path("runs"), help="caches and checkpoints")
+    parser.add_argument("--jobs", type=int, default=2, help="simulating processes")
+    parser.add_argument("--scale", type=float, default=1.0, help="share of data and steps, for a quick trial")
+    parser.add_argument("--accelerator", default="auto", help="cpu, cuda, or auto")
+    given = parser.parse_args()
+    unknown = set(given.packs) - set(MAKERS)
+    if unknown:
+        parser.error(f"packs: expected some of {', '.join(MAKERS)}, got {', '.join(sorted(unknown))}")
+    job = Job(
+        data=open_images.find_root(given.data),
+        runs=given.runs,
+        out=given.out,
+        jobs=given.jobs,
+        scale=given.scale,
+        accelerator=given.accelerator,
+    )
+    for name, make in MAKERS.items():
+        if name in given.packs or not given.packs:
+            make(job)
+
+
+if __name__ == "__main__":
+    main()

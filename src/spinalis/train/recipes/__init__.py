@@ -1,0 +1,22 @@
+"""The shipped recipes: one YAML file each, named after the task it trains for."""
+
+from importlib.resources import files
+from typing import Any
+
+import yaml
+
+from spinalis.errors import RecipeError
+
+NAMES = ("triage", "levels", "grade")
+
+
+def load(name: str) -> dict[str, Any]:
+    """The settings of a recipe.
+
+    Raises:
+        RecipeError: there is no such recipe.
+    """
+    if name not in NAMES:
+        raise RecipeError(f"Recipe: expected one of {', '.join(NAMES)}, got {name}. See spinalis.train.recipes.")
+    settings: dict[str, Any] = yaml.safe_load((files(__package__) / f"{name}.yaml").read_text())
+    return settings

@@ -1,0 +1,96 @@
+"""Train the triage trunk: simulated slices of every kind, real ones wherever they carry a label."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from spinalis.models.prepare import InputSpec, fit_matrix
+from spinalis.train.augment import Spread, apply, draw_matrix
+from spinalis.train.fit import Draw, FitOptions, Sample, fit
+from spinalis.train.networks.triage_trunk import TriageTrunk
+from spinalis.triage.header import ANATOMIES, REGIONS, SEQUENCES
+from spinalis.triage.label import HEADS, PLANES
+
+CLASSES = {
+    "anatomy": len(ANATOMIES),
+    "region": len(REGIONS),
+    "plane": len(PLANES),
+    "sequence": len(SEQUENCES),
+    "cord": 1,
+}
+SPREAD = Spread(rotation_deg=12.0, shift=0.06, scale=0.25, aspect=0.15, gamma=0.25, noise=0.05)
+UNKNOWN = -1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Example:
+    """A slice and its labels (5,), class indices in the order of `HEADS`, -1 where unknown."""
+
+    image: NDArray[np.uint8]
+    labels: NDArray[np.int8]
+
+
+def input_spec(size: int) -> InputSpec:
+    """What the trunk sees."""
+    return InputSpec(height=size, width=size)
+
+
+def simulated_examples(files: Sequence[Path]) -> list[Example]:
+    """Slices of harvested studies."""
+    examples = []
+    for file in files:
+        with np.load(file) as arrays:
+            pairs = zip(arrays["triage_images"], arrays["triage_labels"], strict=True)
+            examples += [Example(image=image, labels=labels) for image, labels in pairs]
+    return examples
+
+
+def draw_from(groups: Sequence[Sequence[Example]], shares: Sequence[float], spec: InputSpec) -> Draw:
+    """Make samples `images` (1, H, W) and `labels` (5,): first the group by its share, then one of its slices."""
+    weights = np.array([share if group else 0.0 for group, share in zip(groups, shares, strict=True)])
+    weights = weights / weights.sum()
+
+    def draw(rng: np.random.Generator) -> Sample:
+        group = groups[int(rng.choice(len(groups), p=weights))]
+        example = group[int(rng.integers(len(group)))]
+        image = example.image.astype(np.float32)
+        matrix = draw_matrix(rng, fit_matrix(image.shape, spec), spec, SPREAD)
+        return {"images": apply(rng, image, matrix, spec, SPREAD), "labels": example.labels.astype(np.int64)}
+
+    return draw
+
+
+def loss(network: nn.Module, batch: Mapping[str, Tensor]) -> Tensor:
+    """Sum of the heads' cross-entropies, each over the slices that carry its label."""
+    total = torch.zeros((), device=batch["labels"].device)
+    for column, (name, logits) in enumerate(zip(HEADS, network(batch["images"]), strict=True)):
+        labels = batch["labels"][:, column]
+        known = labels != UNKNOWN
+        if not bool(known.any()):
+            continue
+        if name == "cord":
+            total = total + nn.functional.binary_cross_entropy_with_logits(logits[known, 0], labels[known].float())
+        else:
+            total = total + nn.functional.cross_entropy(logits[known], labels[known])
+    return total
+
+
+def train(
+    groups: Sequence[Sequence[Example]],
+    shares: Sequence[float],
+    recipe: Mapping[str, Any],
+    options: FitOptions,
+    folder: Path,
+) -> TriageTrunk:
+    """Train a trunk with all heads."""
+    torch.manual_seed(options.seed)
+    network = TriageTrunk(CLASSES, recipe["backbone"])
+    chosen = replace(options, steps=recipe["steps"], batch=recipe["batch"], learning_rate=recipe["learning_rate"])
+    fit(network, draw_from(groups, shares, input_spec(recipe["size"])), loss, chosen, folder)
+    return network

@@ -1,0 +1,55 @@
+import numpy as np
+import pytest
+
+from spinalis.localize.decode import CHANNELS, FIRST, decode
+
+SIZE = 96
+SPINE = [(40.0 + 3 * np.sin(k), 10.0 + 10.0 * k) for k in range(len(CHANNELS))]
+
+
+def maps_of(points: list[tuple[float, float] | None], mass: float = 0.9) -> np.ndarray:
+    y, x = np.mgrid[:SIZE, :SIZE]
+    maps = np.zeros((len(CHANNELS), SIZE, SIZE), np.float32)
+    for channel, point in enumerate(points):
+        if point is not None:
+            blob = np.exp(-((x - point[0]) ** 2 + (y - point[1]) ** 2) / (2 * 1.3**2))
+            maps[channel] = mass * blob / blob.sum()
+    return maps
+
+
+def test_decode_finds_the_five_levels() -> None:
+    chain = decode(maps_of(SPINE))
+    assert chain is not None
+    assert chain.points == pytest.approx(np.array(SPINE[FIRST : FIRST + 5]), abs=0.3)
+    assert chain.numbering > 0.9
+    assert chain.mass.min() > 0.7
+
+
+def test_a_stray_peak_of_one_level_does_not_break_the_chain() -> None:
+    maps = maps_of(SPINE)
+    stray = maps_of([None, None, None, None, (85.0, 15.0), None, None, None], 0.55)
+    maps[4] = 0.4 * maps[4] + stray[4]
+    chain = decode(maps)
+    assert chain is not None
+    assert chain.points == pytest.approx(np.array(SPINE[FIRST : FIRST + 5]), abs=0.5)
+
+
+def test_split_numbering_lowers_the_confidence() -> None:
+    sure, shifted = maps_of(SPINE), maps_of([*SPINE[1:], None])
+    chain = decode(0.5 * sure + 0.5 * shifted)
+    assert chain is not None
+    assert chain.numbering < 0.6
+
+
+def test_levels_come_in_order_from_head_to_feet() -> None:
+    chain = decode(maps_of(SPINE))
+    assert chain is not None
+    assert (np.diff(chain.points[:, 1]) > 0).all()
+
+
+def test_an_empty_picture_gives_no_chain() -> None:
+    assert decode(np.zeros((len(CHANNELS), SIZE, SIZE), np.float32)) is None
+
+
+def test_four_places_give_no_chain() -> None:
+    assert decode(maps_of([None, None, *SPINE[2:6], None, None])) is None

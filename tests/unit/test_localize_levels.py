@@ -1,0 +1,102 @@
+import numpy as np
+import pytest
+from tests.fakes import AXIAL, FakePack, label, manifest, series
+from tests.unit.test_localize_decode import SPINE, maps_of
+
+from spinalis.geometry import to_pixel
+from spinalis.localize import find_levels, locate
+from spinalis.localize.decode import FIRST
+from spinalis.models.prepare import InputSpec
+from spinalis.records import Study
+from spinalis.vocabulary import LEVELS, Anatomy, Plane, Sequence
+
+SPEC = InputSpec(height=192, width=192)
+
+
+def pack_with(mass_by_slice: dict[int, float] | None = None) -> FakePack:
+    def answer(images: np.ndarray) -> dict[str, np.ndarray]:
+        masses = mass_by_slice or {}
+        return {"maps": np.stack([maps_of(SPINE, masses.get(i, 0.9)) for i in range(len(images))])}
+
+    return FakePack(manifest("localize", {"images": SPEC}), answer)
+
+
+def pixels(slices: int = 5, rows: int = 384, columns: int = 384) -> np.ndarray:
+    return np.random.default_rng(1).random((slices, rows, columns), np.float32)
+
+
+def test_locate_maps_the_chain_back_to_pixels_of_the_slice() -> None:
+    marks = locate(series(pixels()), pack_with())
+    assert [mark.level for mark in marks] == list(LEVELS)
+    for mark, (x, y) in zip(marks, SPINE[FIRST:], strict=False):
+        # A map pixel is two input pixels, an input pixel two picture pixels.
+        assert (mark.location.column, mark.location.row) == pytest.approx((4 * x + 1.5, 4 * y + 1.5), abs=1.5)
+
+
+def test_locate_takes_the_slice_with_the_sharpest_peaks() -> None:
+    marks = locate(series(pixels()), pack_with({0: 0.01, 1: 0.01, 2: 0.02, 3: 0.9, 4: 0.02}))
+    assert {mark.location.slice_index for mark in marks} == {3}
+
+
+def test_locate_gives_the_same_millimetres_for_a_flipped_and_transposed_picture() -> None:
+    upright = series(pixels())
+    turned = series(pixels(), orientation=((0.0, 0.0, 1.0), (0.0, -1.0, 0.0)), origin=(-20.0, 283.0, -283.0))
+    for first, second in zip(locate(upright, pack_with()), locate(turned, pack_with()), strict=True):
+        assert first.point_lps_mm == pytest.approx(second.point_lps_mm, abs=0.6)
+
+
+def test_locate_respects_unequal_pixel_spacing() -> None:
+    marks = locate(series(pixels(5, 192, 384), spacing_mm=(2.0, 1.0)), pack_with())
+    plain = locate(series(pixels(5, 384, 384)), pack_with())
+    for first, second in zip(marks, plain, strict=True):
+        assert first.point_lps_mm == pytest.approx(second.point_lps_mm, abs=1.2)
+
+
+def test_unreadable_slices_are_passed_over() -> None:
+    marks = locate(series(pixels(), broken=(0, 1, 2, 4)), pack_with())
+    assert {mark.location.slice_index for mark in marks} == {3}
+    assert locate(series(pixels(), broken=(0, 1, 2, 3, 4)), pack_with()) == ()
+
+
+def test_levels_are_projected_into_other_series_of_the_same_frame() -> None:
+    sagittal = series(pixels())
+    point = locate(sagittal, pack_with())[2].point_lps_mm
+    axial = series(
+        pixels(3, 200, 200),
+        key="s2",
+        orientation=AXIAL,
+        origin=(point[0] - 100, point[1] - 100, point[2] - 4.0),
+    )
+    study = Study(key="k", series=(sagittal, axial))
+    labels = (label(), label("s2", Plane.AXIAL))
+    found = find_levels(study, labels, pack_with())
+    place = next(p for p in found.landmarks[2].projections if p.series_key == "s2")
+    row, column, distance = to_pixel(axial.slices[place.slice_index].plane, found.landmarks[2].point_lps_mm)
+    assert (place.slice_index, place.row, place.column) == (1, pytest.approx(row), pytest.approx(column))
+    assert distance < 2.1
+    assert not [p for mark in (found.landmarks[0], found.landmarks[4]) for p in mark.projections]
+
+
+def test_t2w_is_tried_before_t1w() -> None:
+    study = Study(key="k", series=(series(pixels(), key="t1"), series(pixels(), key="t2")))
+    labels = (label("t1", sequence=Sequence.T1W), label("t2"))
+    found = find_levels(study, labels, pack_with())
+    assert {mark.location.series_key for mark in found.landmarks} == {"t2"}
+
+
+def test_without_a_sagittal_spine_series_no_level_is_guessed() -> None:
+    study = Study(key="k", series=(series(pixels(), key="a", orientation=AXIAL), series(pixels(), key="b")))
+    labels = (label("a", Plane.AXIAL), label("b", anatomy=Anatomy.OTHER))
+    found = find_levels(study, labels, pack_with())
+    assert found.landmarks == ()
+    assert "no sagittal" in found.warnings[0]
+
+
+def test_faint_maps_give_no_levels_and_say_so() -> None:
+    faint = FakePack(
+        manifest("localize", {"images": SPEC}),
+        lambda images: {"maps": np.stack([maps_of(SPINE, 0.02)] * len(images))},
+    )
+    found = find_levels(Study(key="k", series=(series(pixels()),)), (label(),), faint)
+    assert found.landmarks == ()
+    assert "no chain" in found.warnings[0]
