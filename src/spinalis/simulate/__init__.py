@@ -1,1 +1,21 @@
-"""TODO."""
+"""A simulator of spine MRI studies: anatomy, disease, tissue, pulse sequence, scanner, study, with exact truth."""
+
+from spinalis.simulate.study import (
+    PROFILES,
+    SimulatedSeries,
+    SimulatedStudy,
+    Truth,
+    iterate_studies,
+    simulate_study,
+    simulate_to_folder,
+)
+
+__all__ = [
+    "PROFILES",
+    "SimulatedSeries",
+    "SimulatedStudy",
+    "Truth",
+    "iterate_studies",
+    "simulate_study",
+    "simulate_to_folder",
+]

@@ -1,0 +1,385 @@
+"""The priors of the spine from C1 to the coccyx, and the drawing of one subject from them.
+
+The spine is a chain of 30 vertebrae between 31 planes: plane `j` cuts the disc between vertebra `j - 1` and vertebra
+`j` at mid-height. A point of the patient is written in the coordinates of its vertebra: `u` to the left, `v` to the
+back (0 in the centre of the body), and distances to the two planes. All lengths are millimetres, angles degrees.
+
+Source:
+    Body and disc heights, depths and widths: Panjabi et al., Spine 1991-1992 (human cervical, thoracic and lumbar
+    vertebrae); Zhou et al., Eur Spine J 2000 (lumbar CT); checked against the medians of the SPIDER set (bodies
+    34 x 27 mm, 36 mm apart, discs 31 x 8 mm). Lordosis and sacral slope: Roussouly et al., Spine 2005, less the 5 to
+    10 degrees lost when supine. Conus: Saifuddin et al., Spine 1998. Cord: Ko et al., Spinal Cord 2004. Canal:
+    Ullrich et al., Radiology 1980. What has no source there was fitted beside real images.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spinalis.records import FloatArray
+from spinalis.vocabulary import Level
+
+VERTEBRAE = 30
+PLANES = VERTEBRAE + 1
+NAMES = (
+    *(f"C{i}" for i in range(1, 8)),
+    *(f"T{i}" for i in range(1, 13)),
+    *(f"L{i}" for i in range(1, 6)),
+    *(f"S{i}" for i in range(1, 6)),
+    "Co",
+)
+PLANE_OF_LEVEL = {level: 20 + index for index, level in enumerate(Level)}
+PLANE_OF_LANDMARK = {"T11/T12": 18, "T12/L1": 19, "S1/S2": 25}
+L1, L3, L5, S1 = 19, 21, 23, 24
+
+BODY_HEIGHT = (
+    *(10, 22, 13, 13, 13, 13.5, 14.5),
+    *(16, 17, 17.5, 18, 18.5, 19, 19.5, 20, 20.5, 21.5, 22.5, 24),
+    *(25.5, 26.3, 26.8, 26.8, 26.5),
+    *(29, 24, 19, 16, 14, 24),
+)
+# Per plane from above C1 to below the coccyx.
+DISC_HEIGHT = (
+    *(1, 1, 4.8, 5, 5, 5.3, 5.3, 4.8),
+    *(4, 3.8, 3.8, 3.8, 4, 4.2, 4.5, 4.8, 5.2, 5.6, 6.2, 6.8),
+    *(8.2, 9.4, 10.4, 10.9, 10.2),
+    *(3.6, 2, 1.5, 1.2, 2.5, 1),
+)
+DEPTH = (
+    *(10, 12, 15.5, 16, 16, 16, 16.5, 17),
+    *(18, 19.5, 21, 22.5, 24, 25.5, 26.5, 27.5, 28.5, 29.5, 30.5, 31),
+    *(32.5, 33.5, 34, 34.5, 34.5),
+    *(22.5, 15.5, 12, 10, 8.5, 4),
+)
+WIDTH = (
+    *(12, 14, 18, 19, 20, 21, 23, 27),
+    *(27, 27, 27, 27, 28, 29, 31, 33, 35, 37.5, 40, 42),
+    *(43.5, 45.5, 48, 50.5, 52),
+    *(44, 34, 28, 24, 18, 10),
+)
+CANAL_DEPTH = (
+    *(22, 20, 17, 16, 15.5, 15.5, 15.5, 15.5),
+    *(15.5, 15.5, 15.5, 15.5, 15.5, 15.5, 15.5, 15.5, 15.5, 16, 16.5, 17),
+    *(17, 16.8, 16.6, 17, 17.5),
+    *(12.5, 8.5, 6, 5, 4, 3),
+)
+CANAL_HALF_WIDTH = (
+    *(14, 13, 12, 12.3, 12.6, 12.8, 12.6, 12),
+    *(10.5, 9.5, 9, 9, 9, 9, 9, 9, 9.2, 9.6, 10.2, 10.8),
+    *(11.2, 11.5, 12, 12.8, 14.2),
+    *(13.5, 11, 9, 7, 5, 4),
+)
+SAC_HALF_WIDTH = (
+    *(12, 11, 9.6, 9.6, 9.8, 9.8, 9.6, 9),
+    *(8, 7.4, 7.2, 7.2, 7.2, 7.2, 7.2, 7.3, 7.6, 8, 8.4, 8.8),
+    *(9.2, 9.2, 9.1, 9.2, 8.8),
+    *(6.4, 3.6, 1, 1, 1, 1),
+)
+SAC_HALF_DEPTH = (
+    *(9, 8.5, 6.6, 6.2, 6, 6, 6, 6),
+    *(6, 6, 6, 6, 6, 6, 6, 6.1, 6.3, 6.6, 6.9, 7.2),
+    *(7.3, 7.1, 6.9, 6.9, 6.5),
+    *(4.4, 2.6, 1, 1, 1, 1),
+)
+CORD_HALF_WIDTH = (
+    *(6, 6, 6.2, 6.4, 6.8, 6.9, 6.6, 5.8),
+    *(5, 4.4, 4.2, 4.1, 4.1, 4.1, 4.1, 4.1, 4.2, 4.4, 4.7, 4.8),
+    *(4.4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4),
+)
+CORD_HALF_DEPTH = (
+    *(4.4, 4.2, 4.1, 4, 3.9, 3.8, 3.7, 3.5),
+    *(3.3, 3.2, 3.1, 3.1, 3.1, 3.1, 3.1, 3.2, 3.3, 3.5, 3.8, 4),
+    *(3.7, 3.4, 3, 3, 3, 3, 3, 3, 3, 3, 3),
+)
+PEDICLE_HEIGHT = (5, 8, 7, 7, 7, 7, 7.5, *(9, 11, 11.5, 12, 12, 12, 12.5, 13, 14, 15, 16, 16), 15.5, 15, 14.5, 14.5, 14)
+PEDICLE_WIDTH = (6, 6, 5, 5, 5, 5.5, 6.5, *(7.5, 6, 5, 4.5, 4.5, 5, 5, 5.5, 6, 6.5, 7.5, 7.5), 7.5, 8, 9.5, 11.5, 15)
+SPINOUS_LENGTH = (6, 20, 14, 14, 17, 24, 30, *(32, 30, 28, 27, 27, 27, 27, 27, 26, 25, 25, 26), 29, 31, 32, 30, 24)
+# Tilt of the planes: wedge of each disc and of each body; positive opens to the front (lordosis).
+DISC_WEDGE = (0, 0, 3, 4, 5, 5, 5, 3, *(0,) * 10, 1, 2, 5, 7, 9.5, 12, 14, *(0,) * 6)
+BODY_WEDGE = (0, 0, 0, 0, 0, 0, -1, *(-3,) * 4, *(-4.5,) * 5, *(-3.5,) * 3, -2, -0.5, 1, 3, 8.5, 0, 0, 0, 0, 0, 0)
+SACRAL_BEND = (5, 3, -9, -16, -18, -22)
+"""Change of tilt along the sacrum and coccyx, S1 to Co."""
+
+PLANE_FIELDS = [
+    *("half_height", "wedge", "half_depth", "half_width", "concavity"),
+    *("canal_depth", "canal_half_width", "sac_gap", "sac_half_width", "sac_half_depth", "cord_half_width"),
+    *("cord_half_depth", "flavum", "bulge", "reach", "degeneration", "front_bulge", "cleft"),
+]
+SIDE_FIELDS = [
+    *("facet", "recess_bulge", "foramen_bulge", "bulge_up", "process_forward", "process_up", "roof_down", "root"),
+    *("fluid",),
+]
+VERTEBRA_FIELDS = [
+    *("height", "waist", "front_lip", "pedicle_low", "pedicle_high", "pedicle_width", "spinous_length", "spinous_low"),
+    *("spinous_high", "spinous_drop", "lamina", "transverse", "marrow", "modic_high", "modic_low", "vein", "tilted"),
+]
+WHOLE_FIELDS = [
+    *("conus", "sac_end", "infiltration", "bowel", "gas", "vessel", "psoas", "warp", "fine_warp", "heart_side"),
+    *("z_l1", "z_l4", "z_s1", "female", "bladder", "grain", "liver"),
+]
+PLANE_TYPE = np.dtype([(name, np.float64) for name in PLANE_FIELDS])
+SIDE_TYPE = np.dtype([(name, np.float64) for name in SIDE_FIELDS])
+VERTEBRA_TYPE = np.dtype([(name, np.float64) for name in VERTEBRA_FIELDS])
+WHOLE_TYPE = np.dtype([(name, np.float64) for name in WHOLE_FIELDS])
+
+CONTOUR_STEP_MM = 2.0
+NOISE_SIZE = 64
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Subject:
+    """One drawn body; the arrays are what the kernel reads.
+
+    Attributes:
+        frames: (31, 4, 3) per plane: centre of the body axis, and the unit vectors u (left), v (back), n (head).
+        planes: (31,) of `PLANE_TYPE`; vertebrae: (30,) of `VERTEBRA_TYPE`.
+        sides: (31, 2) of `SIDE_TYPE`: right, left.
+        rootlets: (N, 6): position across, position front to back (both -1..1 in the sac), sway, phase, the level
+            (in planes from the top) where it leaves, radius mm.
+        contour: (Z, 8) by `CONTOUR_STEP_MM` from `contour_z`: spine x, spine y, back skin y, front skin y, half
+            width, thickness of the back fat, of the front fat, level in planes from the top.
+        whole: (1,) of `WHOLE_TYPE`.
+        noise: (64, 64, 64) periodic smooth noise of unit variance.
+    """
+
+    frames: FloatArray
+    planes: NDArray[np.void]
+    sides: NDArray[np.void]
+    vertebrae: NDArray[np.void]
+    rootlets: FloatArray
+    contour: FloatArray
+    contour_z: float
+    whole: NDArray[np.void]
+    noise: NDArray[np.float32]
+    age: float
+    size: float
+
+    @property
+    def arrays(self) -> tuple[object, ...]:
+        """The arguments of the kernel, in its order."""
+        return (
+            *(self.frames, self.planes, self.sides, self.vertebrae, self.rootlets, self.contour, self.contour_z),
+            *(self.whole, self.noise),
+        )
+
+
+def sample_subject(rng: np.random.Generator) -> Subject:
+    """Draw a healthy body: sizes, curves, soft tissue. Discs age with the subject but narrow nothing yet."""
+    female = bool(rng.random() < 0.55)
+    age = float(np.clip(rng.normal(52, 17), 18, 90))
+    size = float(np.clip(rng.normal(0.97 if female else 1.06, 0.045), 0.86, 1.2))
+    planes = _sample_planes(rng, size, age)
+    vertebrae = _sample_vertebrae(rng, size, age, planes)
+    frames = _sample_frames(rng, planes, vertebrae)
+    contour, contour_z = _sample_contour(rng, frames, planes, vertebrae)
+    whole = _sample_whole(rng, frames, female, age)
+    return Subject(
+        frames=frames,
+        planes=planes,
+        sides=_sample_sides(rng, planes),
+        vertebrae=vertebrae,
+        rootlets=_sample_rootlets(rng),
+        contour=contour,
+        contour_z=contour_z,
+        whole=whole,
+        noise=smooth_noise(rng),
+        age=age,
+        size=size,
+    )
+
+
+def smooth_noise(rng: np.random.Generator) -> NDArray[np.float32]:
+    """Periodic noise of unit variance, (64, 64, 64): a hill is about 4 cells wide."""
+    spectrum = np.fft.rfftn(rng.standard_normal((NOISE_SIZE,) * 3))
+    k = np.fft.fftfreq(NOISE_SIZE) * NOISE_SIZE
+    k2 = k[:, None, None] ** 2 + k[None, :, None] ** 2 + k[None, None, : NOISE_SIZE // 2 + 1] ** 2
+    field = np.fft.irfftn(spectrum * np.exp(-k2 / (2 * 7.0**2)), s=(NOISE_SIZE,) * 3, axes=(0, 1, 2))
+    return np.asarray(field / field.std(), np.float32)
+
+
+def _walk(rng: np.random.Generator, count: int, spread: float, smooth: float) -> FloatArray:
+    """Smooth random variation along the spine: (count,), standard deviation `spread`."""
+    length = np.arange(-3 * smooth, 3 * smooth + 1)
+    kernel = np.exp(-(length**2) / (2 * smooth**2))
+    noise = np.convolve(rng.standard_normal(count + len(kernel) - 1), kernel, "valid")
+    return np.asarray(spread * noise / np.sqrt((kernel**2).sum()), float)
+
+
+def _sample_planes(rng: np.random.Generator, size: float, age: float) -> NDArray[np.void]:
+    planes = np.zeros(PLANES, PLANE_TYPE)
+    jitter = lambda spread: size * (1 + _walk(rng, PLANES, spread, 2) + rng.normal(0, spread / 2, PLANES))  # noqa: E731
+    canal = 1 + _walk(rng, PLANES, 0.05, 3) + rng.normal(0, 0.05)
+    degeneration = np.clip((age - 30) / 65 + rng.normal(0, 0.16) + rng.normal(0, 0.18, PLANES), 0, 1)
+    degeneration[20:25] += (0.0, 0.02, 0.05, 0.1, 0.1)
+    planes["degeneration"] = np.clip(degeneration, 0, 1)
+    planes["half_height"] = np.asarray(DISC_HEIGHT) / 2 * jitter(0.06)
+    planes["half_height"][1:25] *= 1 - 0.35 * planes["degeneration"][1:25] ** 1.5 * rng.uniform(0.2, 1.2, 24)
+    planes["half_depth"] = np.asarray(DEPTH) / 2 * jitter(0.03)
+    planes["half_width"] = np.asarray(WIDTH) / 2 * jitter(0.03)
+    planes["concavity"] = rng.uniform(0.5, 1.6, PLANES) * (planes["half_height"] > 1.6)
+    planes["canal_depth"] = np.asarray(CANAL_DEPTH) * canal * (0.6 + 0.4 * size)
+    planes["canal_half_width"] = np.asarray(CANAL_HALF_WIDTH) * (0.5 + 0.5 * canal) * (0.5 + 0.5 * size)
+    sac = canal * np.clip(rng.normal(1.0, 0.06), 0.85, 1.15)
+    planes["sac_half_width"] = np.asarray(SAC_HALF_WIDTH) * sac
+    planes["sac_half_depth"] = np.asarray(SAC_HALF_DEPTH) * sac
+    gap = np.interp(np.arange(PLANES), (0, 19, 22, 23, 24, 25, 30), (1.2, 1.0, 1.0, 1.4, 3.2, 3.2, 1))
+    planes["sac_gap"] = gap * rng.uniform(0.7, 1.3) + rng.normal(0, 0.15, PLANES)
+    cord = rng.normal(1, 0.05)
+    planes["cord_half_width"] = np.asarray(CORD_HALF_WIDTH) * cord
+    planes["cord_half_depth"] = np.asarray(CORD_HALF_DEPTH) * cord
+    planes["flavum"] = np.clip(rng.normal(2.6, 0.4, PLANES) + 0.5 * planes["degeneration"], 1.5, 4)
+    planes["bulge"] = np.clip(rng.normal(0.4, 0.4, PLANES) + 0.9 * planes["degeneration"], 0, 2)
+    planes["bulge"][25:] = 0
+    planes["reach"] = rng.uniform(2.0, 4.5, PLANES)
+    planes["front_bulge"] = np.clip(rng.normal(0.8, 0.5, PLANES) + 2.2 * planes["degeneration"] ** 2, 0, 4)
+    planes["cleft"] = rng.uniform(0, 1, PLANES)
+    wedge = np.asarray(DISC_WEDGE) * rng.normal(1, 0.15) + rng.normal(0, 1.2, PLANES)
+    planes["wedge"] = np.tan(np.radians(wedge) / 2)
+    planes["wedge"][25:] = 0
+    limit = 0.75 * planes["half_height"] / planes["half_depth"]
+    planes["wedge"] = np.clip(planes["wedge"], -limit, limit)
+    return planes
+
+
+def _sample_vertebrae(rng: np.random.Generator, size: float, age: float, planes: NDArray[np.void]) -> NDArray[np.void]:
+    out = np.zeros(VERTEBRAE, VERTEBRA_TYPE)
+    body = np.asarray(BODY_HEIGHT) * size * (1 + _walk(rng, VERTEBRAE, 0.025, 2) + rng.normal(0, 0.012, VERTEBRAE))
+    low, high = planes["half_height"][1:], planes["half_height"][:-1]
+    out["height"] = body + low + high
+    out["waist"] = rng.uniform(0.03, 0.1, VERTEBRAE)
+    out["front_lip"] = np.clip(rng.normal(0, 0.8, VERTEBRAE) + 2.5 * max(0.0, (age - 45) / 40), 0, 4)
+    tall = np.resize(np.asarray(PEDICLE_HEIGHT, float), VERTEBRAE) * size
+    tall[S1:] = 0.75 * body[S1:]
+    out["pedicle_high"] = low + body - rng.uniform(1, 3, VERTEBRAE)
+    out["pedicle_low"] = out["pedicle_high"] - tall
+    out["pedicle_width"] = np.resize(np.asarray(PEDICLE_WIDTH, float), VERTEBRAE) * size
+    out["pedicle_width"][S1:] = (14, 12, 10, 8, 4, 0)
+    out["spinous_length"] = np.resize(np.asarray(SPINOUS_LENGTH, float), VERTEBRAE) * size * rng.normal(1, 0.06)
+    out["spinous_length"][S1:] = (10, 8, 6, 3, 0, 0)
+    out["spinous_low"] = rng.normal(-0.1, 0.03, VERTEBRAE)
+    out["spinous_high"] = rng.normal(0.44, 0.03, VERTEBRAE)
+    out["spinous_drop"] = np.interp(np.arange(VERTEBRAE), (0, 6, 8, 15, 18, 30), (0.3, 0.3, 0.7, 0.8, 0.25, 0.05))
+    out["lamina"] = rng.normal(6.2, 0.5) * np.interp(np.arange(VERTEBRAE), (0, 6, 19, 24, 29), (0.7, 0.8, 1, 0.8, 0.5))
+    out["transverse"] = np.interp(np.arange(VERTEBRAE), (0, 7, 18, 19, 21, 23, 24), (22, 30, 22, 36, 45, 42, 20)) * size
+    out["marrow"] = _walk(rng, VERTEBRAE, 0.08, 3) + rng.normal(0, 0.03, VERTEBRAE)
+    out["vein"] = rng.uniform(0.3, 1.0, VERTEBRAE)
+    return out
+
+
+def _sample_frames(rng: np.random.Generator, planes: NDArray[np.void], vertebrae: NDArray[np.void]) -> FloatArray:
+    """Stack the planes from the sacrum's slope upwards and downwards; the origin is the centre of L3."""
+    tilt = np.zeros(PLANES)
+    wedge = 2 * np.degrees(np.arctan(planes["wedge"]))
+    body = np.asarray(BODY_WEDGE) * rng.normal(1, 0.2) + rng.normal(0, 1.2, VERTEBRAE)
+    slope = rng.normal(38, 7.5)
+    tilt[S1] = slope - wedge[S1] / 2
+    for i in range(S1 - 1, -1, -1):
+        tilt[i] = tilt[i + 1] - wedge[i + 1] / 2 - body[i] - wedge[i] / 2
+    bend = np.asarray(SACRAL_BEND) * rng.normal(1, 0.25) + rng.normal(0, 3, 6)
+    tilt[S1 + 1 :] = slope + np.cumsum(bend)
+    tilt += rng.normal(0, 2)
+    curve = rng.normal(0, 1.3) if rng.random() < 0.8 else rng.normal(0, 6)
+    phase, period = rng.uniform(0, 2 * np.pi), rng.uniform(8, 16)
+    along = np.arange(PLANES)
+    coronal = np.radians(curve * np.sin(2 * np.pi * along / period + phase) * np.clip((27 - along) / 3, 0, 1))
+    twist = np.radians(rng.normal(0, 1.5)) + 0.6 * np.radians(curve) * np.cos(2 * np.pi * along / period + phase)
+    twist *= np.clip((27 - along) / 3, 0.2, 1)
+    sagittal = np.radians(tilt)
+    normal = np.stack([np.sin(coronal), -np.sin(sagittal) * np.cos(coronal), np.cos(sagittal) * np.cos(coronal)], 1)
+    back = np.array([0.0, 1.0, 0.0]) - normal[:, 1:2] * normal
+    back /= np.linalg.norm(back, axis=1, keepdims=True)
+    left = np.cross(back, normal)
+    turned = np.cos(twist)[:, None] * back + np.sin(twist)[:, None] * left
+    centre = np.zeros((PLANES, 3))
+    for i in range(VERTEBRAE):
+        chord = normal[i] + normal[i + 1]
+        centre[i + 1] = centre[i] - chord / np.linalg.norm(chord) * vertebrae["height"][i]
+    centre -= (centre[L3] + centre[L3 + 1]) / 2
+    return np.stack([centre, np.cross(turned, normal), turned, normal], axis=1)
+
+
+def _sample_sides(rng: np.random.Generator, planes: NDArray[np.void]) -> NDArray[np.void]:
+    sides = np.zeros((PLANES, 2), SIDE_TYPE)
+    wear = planes["degeneration"][:, None]
+    sides["facet"] = np.clip(rng.normal(0, 0.3, (PLANES, 2)) + 0.5 * wear, 0, 1.5)
+    sides["foramen_bulge"] = np.clip(rng.normal(0.3, 0.3, (PLANES, 2)) + 0.6 * wear, 0, 1.5)
+    sides["recess_bulge"] = np.clip(rng.normal(0, 0.3, (PLANES, 2)) + 0.3 * wear, 0, 1.2)
+    sides["root"] = np.interp(np.arange(PLANES), (0, 8, 18, 20, 24, 30), (2.0, 1.9, 2.0, 2.3, 3.0, 1.5))[:, None]
+    sides["root"] *= rng.normal(1, 0.08, (PLANES, 2))
+    sides["fluid"] = rng.uniform(0, 1, (PLANES, 2))
+    return sides
+
+
+def _sample_rootlets(rng: np.random.Generator) -> FloatArray:
+    """Two strands (front and back root) per side for L2 to S3, and the filum; the lower ones lie more central."""
+    rows = []
+    for order, leaves in enumerate((21.5, 22.5, 23.5, 24.3, 25.0, 25.4, 25.6)):
+        for side in (-1.0, 1.0):
+            for _ in range(2):
+                across = side * np.clip(0.78 - 0.11 * order + rng.normal(0, 0.07), 0.04, 0.9)
+                behind = np.clip(0.15 + 0.11 * order + rng.normal(0, 0.16), -0.2, 0.86)
+                rows.append((across, behind, rng.normal(0, 0.07), rng.uniform(0, 6.3), leaves, rng.uniform(0.6, 1.0)))
+    rows.append((0.0, 0.75, 0.03, 0.0, 25.6, 0.6))
+    return np.asarray(rows)
+
+
+def _sample_contour(
+    rng: np.random.Generator, frames: FloatArray, planes: NDArray[np.void], vertebrae: NDArray[np.void]
+) -> tuple[FloatArray, float]:
+    """The outline of the body around the spine, as a table over z."""
+    centre = frames[:, 0]
+    low, high = centre[-1, 2] - 100, centre[0, 2] + 160
+    z = np.arange(low, high, CONTOUR_STEP_MM)
+    order = slice(None, None, -1)
+    at = lambda values: np.interp(z, centre[order, 2], np.asarray(values, float)[order])  # noqa: E731
+    spinous = np.append(vertebrae["spinous_length"], 0.0)
+    reach = planes["half_depth"] + planes["canal_depth"] + spinous
+    tip = at(centre[:, 1] + frames[:, 2, 1] * reach)
+    level = at(np.arange(PLANES))
+    smooth = lambda values, width: _smooth(values, width / CONTOUR_STEP_MM)  # noqa: E731
+    heavy = float(np.clip(rng.normal(0, 1), -1.8, 2.6))
+    knots = (0, 3, 7, 12, 17, 21, 24, 26, 30)
+    back_fat = np.interp(level, knots, (10, 8, 9, 7, 7, 11, 22, 22, 24)) * np.exp(0.45 * heavy)
+    depth = np.interp(level, knots, (190, 125, 150, 215, 225, 215, 220, 225, 215)) * np.exp(0.13 * heavy)
+    half_width = np.interp(level, knots, (75, 62, 120, 165, 160, 160, 180, 185, 180)) * np.exp(0.09 * heavy)
+    front_fat = np.interp(level, knots, (6, 5, 10, 14, 16, 22, 26, 28, 20)) * np.exp(0.6 * heavy)
+    back = smooth(smooth(tip, 22) + 4, 12) + back_fat + _smooth(rng.normal(0, 25, len(z)), 12)
+    front = smooth(back - depth, 40)
+    contour = np.stack(
+        [at(centre[:, 0]), at(centre[:, 1]), back, front, smooth(half_width, 20), back_fat, front_fat, level], axis=1
+    )
+    return contour, float(low)
+
+
+def _smooth(values: FloatArray, sigma: float) -> FloatArray:
+    reach = int(3 * sigma) + 1
+    kernel = np.exp(-(np.arange(-reach, reach + 1) ** 2) / (2 * sigma**2))
+    padded = np.pad(values, reach, mode="edge")
+    return np.asarray(np.convolve(padded, kernel / kernel.sum(), "valid"), float)
+
+
+def _sample_whole(rng: np.random.Generator, frames: FloatArray, female: bool, age: float) -> NDArray[np.void]:
+    whole = np.zeros(1, WHOLE_TYPE)
+    values = {
+        "conus": float(np.clip(rng.normal(19.55, 0.42), 18.5, 20.6)),
+        "sac_end": float(np.clip(rng.normal(25.5, 0.3), 24.8, 26.3)),
+        "infiltration": float(np.clip(rng.normal(0.15 + 0.5 * (age - 20) / 65, 0.18), 0, 1)),
+        "bowel": rng.uniform(-0.3, 0.5),
+        "gas": rng.uniform(0.5, 1.6),
+        "vessel": rng.normal(1, 0.12),
+        "psoas": rng.normal(0.92 if female else 1.08, 0.12),
+        "warp": rng.uniform(0.6, 1.6),
+        "fine_warp": rng.uniform(0.15, 0.45),
+        "heart_side": 1.0,
+        "z_l1": frames[L1, 0, 2],
+        "z_l4": frames[L3 + 2, 0, 2],
+        "z_s1": frames[S1, 0, 2],
+        "female": float(female),
+        "bladder": rng.uniform(0.3, 1.2),
+        "grain": rng.uniform(0.3, 1.0),
+        "liver": rng.uniform(0.8, 1.15),
+    }
+    for name, value in values.items():
+        whole[name] = value
+    return whole

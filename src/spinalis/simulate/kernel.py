@@ -1,0 +1,595 @@
+"""Which tissue lies at a point: one scalar function, compiled.
+
+A point of the patient is warped, placed in the coordinates of its vertebra (`locate`), and asked for its tissue
+there (`spine_tissue`); away from the spine the body outline decides (`body_tissue`). The measurements of the truth
+sample the same function, so that grade and picture cannot disagree.
+"""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from spinalis.simulate.anatomy import NOISE_SIZE, VERTEBRAE
+from spinalis.simulate.compiler import compiled
+from spinalis.simulate.tissue import Tissue
+
+
+class Body(NamedTuple):
+    """The arrays of `anatomy.Subject`, in its order."""
+
+    frames: Any
+    planes: Any
+    sides: Any
+    vertebrae: Any
+    rootlets: Any
+    contour: Any
+    contour_z: float
+    whole: Any
+    noise: Any
+
+
+NOTHING = -1
+AIR, SKIN, FAT, MUSCLE = int(Tissue.AIR), int(Tissue.SKIN), int(Tissue.FAT), int(Tissue.MUSCLE)
+CORTEX, MARROW, ANNULUS, NUCLEUS = (
+    *(int(Tissue.CORTEX), int(Tissue.MARROW)),
+    *(int(Tissue.ANNULUS), int(Tissue.NUCLEUS_0)),
+)
+CSF, CORD_WHITE, CORD_GREY = int(Tissue.CSF), int(Tissue.CORD_WHITE), int(Tissue.CORD_GREY)
+ROOTLET, ROOT, LIGAMENT, FLAVUM = int(Tissue.ROOTLET), int(Tissue.ROOT), int(Tissue.LIGAMENT), int(Tissue.FLAVUM)
+FLOW_VOID, SLOW_BLOOD, LIVER, KIDNEY = (
+    *(int(Tissue.FLOW_VOID), int(Tissue.SLOW_BLOOD)),
+    *(int(Tissue.LIVER), int(Tissue.KIDNEY)),
+)
+BODY_VEIN, FLUID, MODIC_1, MODIC_2 = (
+    *(int(Tissue.BODY_VEIN), int(Tissue.FLUID)),
+    *(int(Tissue.MODIC_1), int(Tissue.MODIC_2)),
+)
+LUNG, BOWEL, INTERSPINOUS, EPIDURAL_FAT = (
+    *(int(Tissue.LUNG), int(Tissue.BOWEL)),
+    *(int(Tissue.INTERSPINOUS), int(Tissue.EPIDURAL_FAT)),
+)
+JOINT, BRAIN_WHITE, BRAIN_GREY = int(Tissue.JOINT), int(Tissue.BRAIN_WHITE), int(Tissue.BRAIN_GREY)
+PEDICLE, OSTEOPHYTE, CARTILAGE = int(Tissue.PEDICLE), int(Tissue.OSTEOPHYTE), int(Tissue.CARTILAGE)
+FIRST_SACRAL = 24
+
+
+@compiled
+def noise_at(noise: Any, x: float, y: float, z: float) -> float:
+    """Trilinear, periodic; a hill is about 4 units wide."""
+    fx, fy, fz = np.floor(x), np.floor(y), np.floor(z)
+    i, j, k = int(fx) & (NOISE_SIZE - 1), int(fy) & (NOISE_SIZE - 1), int(fz) & (NOISE_SIZE - 1)
+    a, b, c = x - fx, y - fy, z - fz
+    m, n, o = (i + 1) & (NOISE_SIZE - 1), (j + 1) & (NOISE_SIZE - 1), (k + 1) & (NOISE_SIZE - 1)
+    low = (noise[i, j, k] * (1 - a) + noise[m, j, k] * a) * (1 - b) + (
+        noise[i, n, k] * (1 - a) + noise[m, n, k] * a
+    ) * b
+    high = (noise[i, j, o] * (1 - a) + noise[m, j, o] * a) * (1 - b) + (
+        noise[i, n, o] * (1 - a) + noise[m, n, o] * a
+    ) * b
+    return low * (1 - c) + high * c
+
+
+@compiled
+def warp(body: Body, x: float, y: float, z: float) -> tuple[float, float, float]:
+    """Move a point by two scales of smooth noise: no edge of the body is straight."""
+    whole = body.whole[0]
+    far, near = whole.warp, whole.fine_warp
+    noise = body.noise
+    dy = far * noise_at(noise, x / 9, y / 9, z / 9) + near * noise_at(noise, x / 1.6 + 20, y / 1.6, z / 1.6)
+    dz = far * noise_at(noise, x / 9 + 31, y / 9 + 17, z / 9) + near * noise_at(noise, x / 1.6 + 41, y / 1.6, z / 1.6)
+    return x, y + dy, z + dz
+
+
+@compiled
+def window(x: float, width: float) -> float:
+    """1 at 0, 0.5 at `width`, falling steeply."""
+    r = x / width
+    r *= r
+    return 1 / (1 + r * r)
+
+
+@compiled
+def step(x: float) -> float:
+    """0 below 0, 1 above 1, smooth between."""
+    if x <= 0:
+        return 0.0
+    if x >= 1:
+        return 1.0
+    return x * x * (3 - 2 * x)
+
+
+@compiled
+def mix(low: float, high: float, t: float) -> float:
+    """Linear between the plane below (t = 0) and the plane above (t = 1)."""
+    return low + (high - low) * t
+
+
+@compiled
+def locate(body: Body, x: float, y: float, z: float, hint: int) -> tuple[int, float, float, float, float, float]:
+    """The vertebra of a point and its place there: index (-1: beyond the ends), t, u, v, distance to both planes."""
+    frames = body.frames
+    i = hint
+    up = down = 0.0
+    for _ in range(2 * VERTEBRAE):
+        p = frames[i]
+        up = -((x - p[0, 0]) * p[3, 0] + (y - p[0, 1]) * p[3, 1] + (z - p[0, 2]) * p[3, 2])
+        if up < 0:
+            if i == 0:
+                return -1, 0.0, 0.0, 0.0, 0.0, 0.0
+            i -= 1
+            continue
+        p = frames[i + 1]
+        down = (x - p[0, 0]) * p[3, 0] + (y - p[0, 1]) * p[3, 1] + (z - p[0, 2]) * p[3, 2]
+        if down >= 0:
+            break
+        if i == VERTEBRAE - 1:
+            return -1, 0.0, 0.0, 0.0, 0.0, 0.0
+        i += 1
+    else:
+        return -1, 0.0, 0.0, 0.0, 0.0, 0.0
+    t = down / (down + up + 1e-9)
+    top, low, h = frames[i], frames[i + 1], body.vertebrae[i].height
+    t2 = t * t
+    t3 = t2 * t
+    a, b, c, d = 2 * t3 - 3 * t2 + 1, (t3 - 2 * t2 + t) * h, 3 * t2 - 2 * t3, (t3 - t2) * h
+    dx = x - (a * low[0, 0] + b * low[3, 0] + c * top[0, 0] + d * top[3, 0])
+    dy = y - (a * low[0, 1] + b * low[3, 1] + c * top[0, 1] + d * top[3, 1])
+    dz = z - (a * low[0, 2] + b * low[3, 2] + c * top[0, 2] + d * top[3, 2])
+    u = v = 0.0
+    for axis, value in ((0, dx), (1, dy), (2, dz)):
+        u += value * (low[1, axis] + (top[1, axis] - low[1, axis]) * t)
+        v += value * (low[2, axis] + (top[2, axis] - low[2, axis]) * t)
+    return i, t, u, v, up, down
+
+
+@compiled
+def disc_height_at(plane: Any, u: float, v: float) -> float:
+    """Half the disc's height at a place: wedged, and biconcave towards the end-plates."""
+    r = (u / plane.half_width) ** 2 + (v / plane.half_depth) ** 2
+    depth = min(max(v, -plane.half_depth), plane.half_depth)
+    h = plane.half_height - plane.wedge * depth + plane.concavity * (0.45 - min(r, 1.0))
+    return max(h, 0.5)
+
+
+@compiled
+def disc_edge(plane: Any, side: Any, front: float, au: float, q: float) -> float:
+    """Where the disc (or its bulge, or the spur that carries it) ends to the back at `au` beside the midline.
+
+    Args:
+        plane: the disc.
+        side: its side.
+        front: the posterior wall of the body at this place.
+        au: distance from the midline.
+        q: distance above the disc's plane.
+
+    Returns:
+        v in mm; `front` away from the disc.
+    """
+    c = plane.canal_half_width
+    bulge = plane.bulge * window(au, 6.5) + side.recess_bulge * window(au - (c - 3), 4.0)
+    lateral = side.foramen_bulge * window(au - (c + 6), 5.0)
+    post = max(plane.half_height - plane.wedge * plane.half_depth, 0.8)
+    over = abs(q) - post
+    if over <= 0:
+        return front + bulge + lateral
+    reach = plane.reach
+    central = max(0.0, 1 - (over / reach) ** 2)
+    reach += side.bulge_up if q > 0 else 0.0
+    return front + bulge * central + lateral * max(0.0, 1 - (over / reach) ** 2)
+
+
+@compiled
+def flavum_at(plane: Any, side: Any, au: float, q: float, h: float) -> float:
+    """Thickness of the ligamentum flavum and of the facet behind it, that the canal loses from the back."""
+    f = q / h
+    spread = step((0.3 - f) / 0.2) * step((f + 0.36) / 0.12)
+    if spread <= 0:
+        return 0.0
+    c = plane.canal_half_width
+    lateral = window(au - (c - 2.5), 4.5)
+    middle = 0.45 + 0.55 * step(au / 4.0)
+    return spread * (plane.flavum * middle * (1 - 0.3 * lateral) + side.facet * lateral)
+
+
+@compiled
+def roof_at(wall: float, depth: float, c: float, au: float) -> float:
+    """The bony posterior border of the canal: a rounded triangle."""
+    m = au / c
+    return wall + depth * (1 - 0.22 * m - 0.33 * m * m)
+
+
+@compiled
+def process_face(plane: Any, side: Any, wall: float, q: float) -> float:
+    """The posterior border of the foramen: pars above, superior articular process below."""
+    tip = 1.0 + side.process_up
+    low = 6.4 - side.process_forward
+    return wall + low + (9.8 - 6.4 + 0.35 * side.process_forward) * step((q - tip + 2.0) / 5.0)
+
+
+@compiled
+def exiting_root(body: Body, i: int, s: int, q: float) -> tuple[float, float, float]:
+    """Centre (v from the posterior wall, q above the disc) and radius of the root beneath the pedicle of `i`."""
+    vertebra, plane, side = body.vertebrae[i], body.planes[i + 1], body.sides[i + 1, s]
+    roof = vertebra.pedicle_low - side.roof_down
+    r = side.root
+    at = roof - r - 2.2
+    front = disc_edge(plane, side, 0.0, plane.canal_half_width + 6, at)
+    back = process_face(plane, side, 0.0, at)
+    centre = min(max(4.6, front + r), back - r)
+    if back - front < 2 * r:
+        centre = 0.5 * (front + back)
+    return centre, at, r
+
+
+@compiled
+def near_capsule(a: Any, b: Any, p: Any) -> float:
+    """Distance of `p` to the segment from `a` to `b`, 3 numbers each."""
+    ax, ay, az = a
+    dx, dy, dz = b[0] - ax, b[1] - ay, b[2] - az
+    px, py, pz = p[0] - ax, p[1] - ay, p[2] - az
+    t = min(max((px * dx + py * dy + pz * dz) / (dx * dx + dy * dy + dz * dz), 0.0), 1.0)
+    px, py, pz = px - t * dx, py - t * dy, pz - t * dz
+    return float(np.sqrt(px * px + py * py + pz * pz))
+
+
+@compiled
+def in_exiting_root(body: Body, i: int, s: int, au: float, vw: float, q: float) -> bool:
+    """Is the point in the root that leaves beneath the pedicle of vertebra `i`? `q` is above the disc below `i`."""
+    vertebra, plane, side = body.vertebrae[i], body.planes[i + 1], body.sides[i + 1, s]
+    low = vertebra.pedicle_low
+    if q > low + 8 or q < -14 or vw < -14 or vw > 14 or au > 42:
+        return False
+    centre, at, r = exiting_root(body, i, s, q)
+    c = plane.canal_half_width
+    p = (au, vw, q)
+    start, neck = (c - 2.4, 4.2, low + 8), (c + 1.5, 0.5 * (4.4 + centre), at + 2.2)
+    if near_capsule(start, neck, p) < 0.75 * r:
+        return True
+    middle, end = (c + 4.5, centre, at + 0.3), (c + 8.5, centre, at - 1.0)
+    if near_capsule(neck, middle, p) < 0.9 * r or near_capsule(middle, end, p) < r:
+        return True
+    out = (c + 20, centre - 7, at - 14)
+    return near_capsule(end, out, p) < 0.8 * r
+
+
+@compiled
+def recess_gap(body: Body, k: int, s: int, q: float) -> tuple[float, float, float, float]:
+    """The lateral recess at plane `k`: place of the traversing root (au), front and back border (v - wall), radius."""
+    plane, side = body.planes[k], body.sides[k, s]
+    c = plane.canal_half_width
+    along = step((6 - q) / 20.0)
+    au = mix(0.86 * plane.sac_half_width, c - 2.4, along)
+    h = body.vertebrae[min(k, VERTEBRAE - 1)].height
+    front = disc_edge(plane, side, 0.0, au, q)
+    back = roof_at(0.0, plane.canal_depth, c, au) - flavum_at(plane, side, au, q, h)
+    return au, front, back, 0.72 * side.root
+
+
+@compiled
+def in_traversing_root(body: Body, k: int, s: int, au: float, vw: float, q: float) -> bool:
+    """Is the point in the root of vertebra `k` on its way down past disc `k`?"""
+    if q > 7 or q < -0.62 * body.vertebrae[min(k, VERTEBRAE - 1)].height:
+        return False
+    place, front, back, r = recess_gap(body, k, s, q)
+    half = min(r, max(0.35, 0.5 * (back - front) - 0.15))
+    wide = min(r * min(r / half, 1.7), 2.4 * r)
+    centre = min(max(3.6, front + half + 0.1), back - half - 0.1)
+    a, b = (au - place) / wide, (vw - centre) / half
+    return a * a + b * b < 1
+
+
+@compiled
+def sac_tissue(body: Body, level: float, u: float, a: float, low: float, high: float, cord: Any) -> int:
+    """Inside the sac: cord above the conus, rootlets below it, CSF between.
+
+    Args:
+        body: the subject.
+        level: planes from the top.
+        u: to the left.
+        a: half width of the sac.
+        low: front border of the sac at `u`, from the point (so <= 0).
+        high: back border, from the point (>= 0).
+        cord: half width, half depth, and the point's v from the cord's centre.
+    """
+    conus = body.whole[0].conus
+    if level < conus:
+        shrink = min(1.0, (conus - level) / 1.1) ** 0.55
+        ra, rb = cord[0] * shrink, cord[1] * shrink
+        e = (u / ra) ** 2 + (cord[2] / rb) ** 2
+        if e < 1:
+            x, y = abs(u / ra), cord[2] / rb
+            horn = (x - 0.28 - 0.12 * y) ** 2 / 0.03 + (y - 0.05) ** 2 / 0.3
+            return CORD_GREY if horn < 1 or (x < 0.35 and abs(y) < 0.14) else CORD_WHITE
+    if level < 18.3:
+        return CSF
+    depth = high - low
+    b = -2 * low / depth - 1
+    x = u / a
+    for n in range(body.rootlets.shape[0]):
+        rootlet = body.rootlets[n]
+        leave = rootlet[4] - level
+        if leave < 0:
+            continue
+        out = step(1 - leave / 0.7)
+        across = rootlet[0] + rootlet[2] * np.sin(5 * level + rootlet[3])
+        behind = rootlet[1] + 1.2 * rootlet[2] * np.sin(4 * level + 2 * rootlet[3])
+        if level < conus + 0.6:
+            early = step((conus + 0.6 - level) / 1.2)
+            across = mix(across, 0.55 * across + 0.2 * np.sign(across), early)
+        if across > 0:
+            across = mix(across, 0.82, out)
+        elif across < 0:
+            across = mix(across, -0.82, out)
+        behind = mix(behind, -0.1, out)
+        dx, dy = (x - across) * a, (b - behind) * 0.5 * depth
+        if dx * dx + dy * dy < rootlet[5] * rootlet[5]:
+            return ROOTLET
+    return CSF
+
+
+@compiled
+def canal_tissue(body: Body, i: int, t: float, u: float, v: float, h: float) -> int:
+    """Between the posterior wall and the roof of the canal, `abs(u)` within the pedicles."""
+    upper, lower = body.planes[i], body.planes[i + 1]
+    k = i + 1 if t < 0.5 else i
+    q = t * h if t < 0.5 else (t - 1) * h
+    s = 1 if u > 0 else 0
+    plane, side = body.planes[k], body.sides[k, s]
+    au = abs(u)
+    wall = mix(lower.half_depth, upper.half_depth, t)
+    c = mix(lower.canal_half_width, upper.canal_half_width, t)
+    front = wall * (1 - 0.25 * (u / plane.half_width) ** 4)
+    edge = disc_edge(plane, side, front, au, q)
+    if v < edge:
+        return ANNULUS if abs(q) < plane.half_height + 1.5 else OSTEOPHYTE
+    roof = roof_at(wall, mix(lower.canal_depth, upper.canal_depth, t), c, au)
+    ceiling = roof - flavum_at(plane, side, au, q, h)
+    if v > ceiling:
+        return FLAVUM
+    level = i + 1 - t
+    end = min(1.0, max(0.0, (body.whole[0].sac_end - level) / 0.8)) ** 0.5
+    a = mix(lower.sac_half_width, upper.sac_half_width, t) * end
+    b = mix(lower.sac_half_depth, upper.sac_half_depth, t) * end
+    if end > 0.1 and au < a:
+        centre = wall + mix(lower.sac_gap, upper.sac_gap, t) + b
+        half = b * np.sqrt(1 - (u / a) ** 2)
+        low, high = max(edge + 0.6, centre - half), min(ceiling - 0.4, centre + half)
+        if low < v < high:
+            cord = (
+                mix(lower.cord_half_width, upper.cord_half_width, t),
+                mix(lower.cord_half_depth, upper.cord_half_depth, t),
+                v - centre + 0.4,
+            )
+            return sac_tissue(body, level, u, a, low - v, high - v, cord)
+        if low - 0.7 < v < high + 0.7 and high > low:
+            return LIGAMENT
+    if v < edge + 0.6 and au < 6:
+        return LIGAMENT
+    vw = v - wall
+    if k > 18 and in_traversing_root(body, k, s, au, vw, q):
+        return ROOT
+    if i > 17 and in_exiting_root(body, i, s, au, vw, t * h):
+        return ROOT
+    if v < edge + 1.6 and au < c - 3 and abs(t - 0.5) < 0.22:
+        return BODY_VEIN
+    return EPIDURAL_FAT
+
+
+@compiled
+def foramen_tissue(body: Body, i: int, t: float, au: float, s: int, v: float, wall: float) -> int:
+    """Lateral to the canal, behind the bodies: foramen with root and fat, pedicle, articular processes, pars."""
+    vertebra = body.vertebrae[i]
+    h = vertebra.height
+    lower, upper = body.planes[i + 1], body.planes[i]
+    c = mix(lower.canal_half_width, upper.canal_half_width, t)
+    above = t * h
+    wide = vertebra.pedicle_width
+    middle = 0.5 * (vertebra.pedicle_low + vertebra.pedicle_high)
+    radius = 0.5 * (vertebra.pedicle_high - vertebra.pedicle_low)
+    vw = v - wall
+    if c - 0.6 < au < c + wide and vw < 12:
+        e = abs(above - middle) / radius
+        if e < 1:
+            thin = min((1 - e) * radius, min(au - c + 0.6, c + wide - au))
+            return CORTEX if thin < 1.1 else PEDICLE
+    k = i + 1 if t < 0.5 else i
+    q = above if t < 0.5 else above - h
+    plane, side = body.planes[k], body.sides[k, s]
+    edge = disc_edge(plane, side, wall, au, q)
+    outline = wall * (1 - 0.25 * min((au / plane.half_width) ** 4, 1.6))
+    if v < edge - wall + outline and au < plane.half_width - 2:
+        return ANNULUS if abs(q) < plane.half_height + 1.5 else OSTEOPHYTE
+    face = process_face(plane, side, wall, q)
+    beyond = au - c - wide
+    if beyond > 0 and (beyond > 3 + 0.5 * vw or vw < -4 + beyond):
+        if i > 17 and in_exiting_root(body, i, s, au, vw, above):
+            return ROOT
+        return NOTHING if vw < 8 else arch_tissue(body, i, t, au, v, wall)
+    if t < 0.5 and vertebra.pedicle_low - side.roof_down < above < vertebra.pedicle_low and au < c + wide:
+        return FLAVUM
+    if v < face:
+        if v > face - 1.3 and q < 3:
+            return FLAVUM
+        if i > 6 and in_exiting_root(body, i, s, au, vw, above):
+            return ROOT
+        if t > 0.5 and in_exiting_root(body, i - 1, s, au, vw, q):
+            return ROOT
+        return EPIDURAL_FAT
+    return arch_tissue(body, i, t, au, v, wall)
+
+
+@compiled
+def arch_tissue(body: Body, i: int, t: float, au: float, v: float, wall: float) -> int:
+    """Behind the canal and the foramina: facet joints, laminae, pars; NOTHING where muscle may lie."""
+    vertebra = body.vertebrae[i]
+    h = vertebra.height
+    lower, upper = body.planes[i + 1], body.planes[i]
+    k = i + 1 if t < 0.5 else i
+    q = t * h if t < 0.5 else (t - 1) * h
+    plane = body.planes[k]
+    side = body.sides[k, 0]
+    c = mix(lower.canal_half_width, upper.canal_half_width, t)
+    depth = mix(lower.canal_depth, upper.canal_depth, t)
+    f = q / h
+    if -0.37 < f < 0.24 and k > 2:
+        grow = side.facet * 0.6
+        cu, cv = c + 3.6, wall + 0.86 * depth
+        du, dv = au - cu, v - cv
+        e = (du / (8.2 + grow)) ** 2 + (dv / (7.6 + grow)) ** 2 + ((f + 0.07) / 0.31) ** 4
+        if e < 1:
+            joint = 0.72 * du + 0.69 * dv + 0.02 * (du * du - dv * dv)
+            if abs(joint) < 0.55 + 0.5 * side.fluid:
+                return JOINT
+            return CORTEX if e > 0.76 or abs(joint) < 2.0 else PEDICLE
+    roof = roof_at(wall, depth, c, min(au, 1.15 * c))
+    if 0.06 < t < 0.62 and au < c + 6:
+        back = roof + vertebra.lamina
+        if roof <= v < back:
+            thin = min(min(v - roof, back - v), min(t - 0.06, 0.62 - t) * h)
+            return CORTEX if thin < 1.4 else PEDICLE
+    if 0.5 < t < 0.76 and c < au < vertebra.transverse and wall + 5 < v < wall + 12 + 0.1 * au:
+        thin = min(min(t - 0.5, 0.76 - t) * h, v - wall - 5)
+        return CORTEX if thin < 1.4 else PEDICLE
+    return NOTHING
+
+
+@compiled
+def spinous_tissue(body: Body, i: int, t: float, au: float, v: float, wall: float) -> int:
+    """The midline behind the laminae: spinous processes, the ligaments between them and over their tips."""
+    lower, upper = body.planes[i + 1], body.planes[i]
+    base = wall + mix(lower.canal_depth, upper.canal_depth, t)
+    behind = v - base
+    if au > 4.2 or behind < 0:
+        return NOTHING
+    for above in range(2):
+        j = i - above
+        if j < 0:
+            continue
+        process = body.vertebrae[j]
+        f = t - above + process.spinous_drop * behind / process.height
+        length = process.spinous_length
+        if behind > length:
+            continue
+        taper = 0.08 * behind / max(length, 1.0)
+        low, high = process.spinous_low + taper, process.spinous_high - 1.2 * taper
+        if low < f < high:
+            half = 2.6 + 0.8 * behind / max(length, 1.0)
+            thin = min(min(f - low, high - f) * process.height, min(length - behind, half - au))
+            if thin > 0:
+                return CORTEX if thin < 1.0 else PEDICLE
+    reach = body.vertebrae[i].spinous_length
+    if behind < reach - 1 and au < 3.4:
+        return INTERSPINOUS
+    if behind < reach + 1.5 and au < 2.6 and i < FIRST_SACRAL:
+        return LIGAMENT
+    return NOTHING
+
+
+@compiled
+def vertebral_body(body: Body, i: int, t: float, u: float, v: float, up: float, down: float) -> int:
+    """Bodies and discs; NOTHING outside their outline."""
+    upper, lower, vertebra = body.planes[i], body.planes[i + 1], body.vertebrae[i]
+    plane = lower if down < up else upper
+    near = min(up, down)
+    depth = mix(lower.half_depth, upper.half_depth, t)
+    width = mix(lower.half_width, upper.half_width, t)
+    k = i + 1 if down < up else i
+    d = disc_height_at(plane, u, v)
+    if near < d:
+        depth = depth + (plane.front_bulge if v < 0 else 0.0)
+        width += 0.8
+        r = (u / width) ** 2 + (v / depth) ** 2 if v < 0 else (u / width) ** 4 + (v / depth) ** 4
+        if r > 1:
+            return NOTHING
+        if k == 1 or k >= 26 or (k == 25 and r > 0.6):
+            return CORTEX if k != 25 else MARROW
+        if near > d - 0.5:
+            return CORTEX
+        inner = (u / (0.72 * plane.half_width)) ** 2 + ((v - 1.0) / (0.68 * plane.half_depth)) ** 2
+        if inner < 1 and d > 1.2:
+            degeneration = plane.degeneration
+            if near < 0.7 * plane.cleft and degeneration < 0.6 and inner < 0.7 and k > 16:
+                return NUCLEUS + 2
+            blur = degeneration + 0.25 * max(0.0, inner - 0.5)
+            return NUCLEUS + (0 if blur < 0.2 else 1 if blur < 0.42 else 2 if blur < 0.68 else 3)
+        return ANNULUS
+    height = vertebra.height - lower.half_height - upper.half_height
+    s = min(max((down - disc_height_at(lower, u, v)) / max(height, 1.0), 0.0), 1.0)
+    waist = 1 - 4 * vertebra.waist * s * (1 - s)
+    lip = vertebra.front_lip * max(0.0, 1 - 6 * min(s, 1 - s)) if v < 0 else 0.0
+    if i == 1 and t > 0.5:
+        waist *= 0.75
+    depth, width = depth * waist + lip, width * waist
+    if v > 0:
+        depth = mix(depth, depth / waist, 0.7)
+    r = (u / width) ** 2 + (v / depth) ** 2 if v < 0 else (u / width) ** 4 + (v / depth) ** 4
+    if r > 1:
+        return NOTHING
+    rim = (1 - r) * depth * (0.5 if v < 0 else 0.25)
+    if rim < 0.8 or near < d + 0.75:
+        return CORTEX
+    if (
+        vertebra.vein > 0.25
+        and v > 0.5 * depth
+        and abs(u) < 7
+        and abs(s - 0.5) * height < 1.7 * vertebra.vein * (v / depth)
+    ):
+        return BODY_VEIN
+    patch = noise_at(body.noise, u / 5 + 9 * i, v / 5, 0.0)
+    for end in range(2):
+        change = vertebra.modic_high if end == 1 else vertebra.modic_low
+        if change != 0:
+            into = (1 - s if end == 1 else s) * height
+            if into < abs(change) * (1 + 0.4 * patch):
+                return MODIC_1 if change > 0 else MODIC_2
+    return MARROW
+
+
+@compiled
+def spine_tissue(body: Body, i: int, t: float, u: float, v: float, up: float, down: float) -> int:
+    """The tissue at a place of vertebra `i`; NOTHING where the rest of the body decides.
+
+    Args:
+        body: the subject.
+        i: the vertebra.
+        t: 0 at the plane below it, 1 at the plane above.
+        u: mm to the left.
+        v: mm to the back of the centre of the body.
+        up: distance to the plane above, mm.
+        down: distance to the plane below, mm.
+    """
+    vertebra = body.vertebrae[i]
+    lower, upper = body.planes[i + 1], body.planes[i]
+    wall = mix(lower.half_depth, upper.half_depth, t)
+    au = abs(u)
+    if v < wall + 1.5:
+        label = vertebral_body(body, i, t, u, v, up, down)
+        if label != NOTHING:
+            return label
+        if v < wall - 6 or au > 45:
+            return NOTHING
+    front = wall * (1 - 0.25 * min((u / lower.half_width) ** 4, 1.6))
+    c = mix(lower.canal_half_width, upper.canal_half_width, t)
+    depth = mix(lower.canal_depth, upper.canal_depth, t)
+    if v < front - 4:
+        return NOTHING
+    if au < c:
+        if v < roof_at(wall, depth, c, au):
+            if au > c - 0.6 and vertebra.pedicle_low < t * vertebra.height < vertebra.pedicle_high:
+                return CORTEX
+            return canal_tissue(body, i, t, u, v, vertebra.height)
+        label = arch_tissue(body, i, t, au, v, wall)
+        return label if label != NOTHING else spinous_tissue(body, i, t, au, v, wall)
+    if i >= FIRST_SACRAL:
+        ala = mix(lower.half_width, upper.half_width, t) * (2.0 if i < 26 else 1.3)
+        if au < ala and front - 6 < v < wall + depth + 2:
+            hole = (au - c - 5) ** 2 + (v - wall - 4) ** 2
+            if hole < 30 and t < 0.45:
+                return ROOT if hole < 7 else EPIDURAL_FAT
+            return CORTEX if ala - au < 1.2 or v > wall + depth + 0.8 else PEDICLE
+        return NOTHING
+    if v < wall + 14 and au < c + vertebra.pedicle_width + 8:
+        return foramen_tissue(body, i, t, au, 1 if u > 0 else 0, v, wall)
+    if i > 17 and v < wall + 10 and in_exiting_root(body, i, 1 if u > 0 else 0, au, v - wall, t * vertebra.height):
+        return ROOT
+    return arch_tissue(body, i, t, au, v, wall)

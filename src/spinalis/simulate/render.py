@@ -1,0 +1,214 @@
+"""Planes in, labels out; and the measurements of the truth, taken from the same labels."""
+
+from typing import Any
+
+import numpy as np
+
+from spinalis.simulate.compiler import compiled
+from spinalis.simulate.kernel import (
+    CORD_GREY,
+    CORD_WHITE,
+    CSF,
+    EPIDURAL_FAT,
+    NOTHING,
+    ROOT,
+    ROOTLET,
+    Body,
+    exiting_root,
+    locate,
+    noise_at,
+    recess_gap,
+    spine_tissue,
+    warp,
+)
+from spinalis.simulate.surroundings import body_tissue
+
+SAMPLES = 4
+"""Sub-samples per pixel, spread over the pixel and the slice thickness on a rotated grid."""
+
+NEAR_SPINE_MM = 78.0
+
+
+@compiled
+def tissue_at(body: Body, x: float, y: float, z: float, hint: int) -> tuple[int, int]:
+    """The label at a point, LPS mm, and the vertebra to try first for the next point."""
+    x, y, z = warp(body, x, y, z)
+    contour = body.contour
+    row = int(min(max((z - body.contour_z) * 0.5, 0.0), contour.shape[0] - 1.0))
+    dx, dy = x - contour[row, 0], y - contour[row, 1]
+    if abs(dx) < 60 and -40 < dy < NEAR_SPINE_MM:
+        i, t, u, v, up, down = locate(body, x, y, z, hint)
+        if i >= 0:
+            hint = i
+            label = spine_tissue(body, i, t, u, v, up, down)
+            if label != NOTHING:
+                return label, hint
+    return body_tissue(body, x, y, z), hint
+
+
+@compiled
+def render_slices(body: Body, planes: Any, offsets: Any, labels: Any, texture: Any) -> None:
+    """Fill the labels of a stack of slices.
+
+    Args:
+        body: the subject.
+        planes: (S, 4, 3): centre of the first pixel, step to the next column, step to the next row, step through
+            the thickness of the slice, LPS mm.
+        offsets: (SAMPLES, 3): column, row (in pixels) and through (in thicknesses) of each sub-sample.
+        labels: (S, rows, columns, SAMPLES) uint8, filled. Where the first two agree the others repeat them.
+        texture: (S, rows, columns) float32, filled: noise of about unit variance.
+    """
+    grain = body.whole[0].grain
+    for s in range(planes.shape[0]):
+        p = planes[s]
+        for row in range(labels.shape[1]):
+            hint = 22
+            for column in range(labels.shape[2]):
+                first = 0
+                for n in range(SAMPLES):
+                    c, r, d = column + offsets[n, 0], row + offsets[n, 1], offsets[n, 2]
+                    x = p[0, 0] + c * p[1, 0] + r * p[2, 0] + d * p[3, 0]
+                    y = p[0, 1] + c * p[1, 1] + r * p[2, 1] + d * p[3, 1]
+                    z = p[0, 2] + c * p[1, 2] + r * p[2, 2] + d * p[3, 2]
+                    label, hint = tissue_at(body, x, y, z, hint)
+                    labels[s, row, column, n] = label
+                    if n == 0:
+                        first = label
+                    elif n == 1 and label == first:
+                        for m in range(2, SAMPLES):
+                            labels[s, row, column, m] = label
+                        break
+                if first == 0:
+                    texture[s, row, column] = 0
+                else:
+                    texture[s, row, column] = 0.8 * noise_at(body.noise, x / 2.2, y / 2.2, z / 2.2) + (
+                        grain * noise_at(body.noise, x * 1.1, y * 1.1, z * 1.1)
+                    )
+
+
+@compiled
+def shade(labels: Any, texture: Any, water: Any, fat: Any, strength: Any, images: Any) -> None:
+    """Turn labels into the water and the fat image.
+
+    Args:
+        labels: (S, rows, columns, SAMPLES).
+        texture: (S, rows, columns).
+        water: (labels,) signal of the water of a label.
+        fat: the same for fat.
+        strength: (labels,) how much texture changes it.
+        images: (2, S, rows, columns) float32, filled.
+    """
+    for s in range(labels.shape[0]):
+        for row in range(labels.shape[1]):
+            for column in range(labels.shape[2]):
+                w = f = 0.0
+                grain = texture[s, row, column]
+                for n in range(SAMPLES):
+                    label = labels[s, row, column, n]
+                    factor = max(0.0, 1 + strength[label] * grain)
+                    w += water[label] * factor
+                    f += fat[label] * factor
+                images[0, s, row, column] = w / SAMPLES
+                images[1, s, row, column] = f / SAMPLES
+
+
+@compiled
+def cord_pixels(labels: Any, found: Any) -> None:
+    """Count the pixels of the cord in every slice: `found` (S,) is filled."""
+    for s in range(labels.shape[0]):
+        count = 0
+        for row in range(labels.shape[1]):
+            for column in range(labels.shape[2]):
+                label = labels[s, row, column, 0]
+                if label in (CORD_WHITE, CORD_GREY):
+                    count += 1
+        found[s] = count
+
+
+@compiled
+def tissue_in_plane(body: Body, k: int, u: float, v: float, q: float) -> int:
+    """The label at a place `q` mm above the plane `k` (below it where negative), without the warp."""
+    above = q > 0
+    i = k - 1 if above else k
+    h = body.vertebrae[i].height
+    t = q / h if above else 1 + q / h
+    up = (1 - t) * h if above else -q
+    down = q if above else t * h
+    return spine_tissue(body, i, t, u, v, up, down)
+
+
+@compiled
+def measure_canal(body: Body, k: int) -> tuple[float, float, float]:
+    """The sac at its narrowest near disc `k`: area mm2, share of it that is CSF, depth in the midline mm."""
+    best, share, depth = 1e9, 0.0, 0.0
+    plane = body.planes[k]
+    cell = 0.5
+    for q in (-3.0, -0.5, 2.0):
+        inside = csf = line = 0
+        for a in range(-30, 31):
+            for b in range(48):
+                label = tissue_in_plane(body, k, a * cell, plane.half_depth - 1 + b * cell, q)
+                if label in (CSF, ROOTLET, CORD_WHITE, CORD_GREY):
+                    inside += 1
+                    line += a == 0
+                    csf += label == CSF
+        if inside * cell * cell < best:
+            best, share, depth = inside * cell * cell, csf / max(inside, 1), line * cell
+    return best, share, depth
+
+
+@compiled
+def measure_recess(body: Body, k: int, s: int) -> tuple[float, float]:
+    """The lateral recess at disc `k`, side `s`: smallest height mm, and the diameter of its root mm."""
+    height, diameter = 1e9, 0.0
+    for q in (-5.0, -3.0, -1.0, 1.0):
+        _, front, back, r = recess_gap(body, k, s, q)
+        if back - front < height:
+            height, diameter = back - front, 2 * r
+    return max(height, 0.0), diameter
+
+
+@compiled
+def measure_foramen(body: Body, k: int, s: int) -> tuple[float, float, float]:
+    """The foramen above disc `k`, side `s`, in its sagittal plane.
+
+    Returns:
+        Area of the root as a share of the undeformed one; how many of the four directions around the root have
+        lost their fat; share of fat in the ring of 2 mm around the root.
+    """
+    plane = body.planes[k]
+    centre, at, radius = exiting_root(body, k - 1, s, 0.0)
+    u = (plane.canal_half_width + 6.0) * (1 if s == 1 else -1)
+    cell, n = 0.4, 16
+    grid = np.zeros((2 * n + 1, 2 * n + 1), np.int64)
+    count, mean_v, mean_q = 0, 0.0, 0.0
+    for a in range(-n, n + 1):
+        for b in range(-n, n + 1):
+            q = at + b * cell
+            label = tissue_in_plane(body, k, u, plane.half_depth + centre + a * cell, q)
+            grid[a + n, b + n] = label
+            if label == ROOT:
+                count += 1
+                mean_v += a
+                mean_q += b
+    if count == 0:
+        return 0.0, 4.0, 0.0
+    mean_v /= count
+    mean_q /= count
+    reach = np.sqrt(count / np.pi)
+    fat = np.zeros(4)
+    total = np.zeros(4)
+    for a in range(-n, n + 1):
+        for b in range(-n, n + 1):
+            dv, dq = a - mean_v, b - mean_q
+            r = np.sqrt(dv * dv + dq * dq)
+            label = grid[a + n, b + n]
+            if r > reach + 2.0 / cell or r < reach or label == ROOT:
+                continue
+            direction = (0 if dv < 0 else 1) if abs(dv) > abs(dq) else (2 if dq < 0 else 3)
+            total[direction] += 1
+            fat[direction] += label == EPIDURAL_FAT
+    lost = 0.0
+    for direction in range(4):
+        lost += fat[direction] < 0.2 * max(total[direction], 1.0)
+    return count * cell * cell / (np.pi * radius * radius), lost, fat.sum() / max(total.sum(), 1.0)

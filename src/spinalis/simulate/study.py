@@ -1,0 +1,389 @@
+"""Whole studies: series with headers, the truth beside them, and their way to disk.
+
+A study is a pure function of seed, number and profile. numba (the extra `simulate`) is imported when a study is
+made, not when this file is.
+"""
+
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, field
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spinalis.errors import SimulationError
+from spinalis.records import FloatArray, Image, Series, Slice, Study, Vector
+from spinalis.simulate.anatomy import PLANE_OF_LANDMARK, PLANE_OF_LEVEL, Subject, sample_subject
+from spinalis.simulate.pathology import Measures, carve, measurement_table, side_index, wished_grades
+from spinalis.simulate.protocols import axial_stacks, coronal_stack, header, sagittal_stack
+from spinalis.simulate.scanner import SAMPLE_OFFSETS, Stack, sample_artefacts, scan
+from spinalis.simulate.sequence import Protocol, sample_protocol, signal_table
+from spinalis.simulate.tissue import sample_tissues
+from spinalis.vocabulary import Anatomy, Condition, Level, Plane, Region, Sequence, Severity, Side
+
+if TYPE_CHECKING:
+    from spinalis.simulate.kernel import Body
+
+PROFILES = ("lumbar", "lumbar-balanced", "cervical", "thoracic")
+CORD_VISIBLE_MM2 = {Plane.AXIAL: 14.0, Plane.SAGITTAL: 60.0, Plane.CORONAL: 60.0}
+"""Area of cord in a slice from which on a reader would say that it is in view. Fitted."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Truth:
+    """What is true of a simulated body; points in LPS mm.
+
+    `levels` and `landmarks` (T11/T12, T12/L1, S1/S2) are posterior disc edges at the canal in the midline, `foramina`
+    the centres of the foramina, `recesses` the places of the traversing roots. Outside the lumbar profiles `grades`,
+    `measurements`, `foramina` and `recesses` are empty, and so is everything in the profile `other`.
+    """
+
+    levels: dict[Level, Vector] = field(default_factory=dict)
+    landmarks: dict[str, Vector] = field(default_factory=dict)
+    foramina: dict[tuple[Level, Side], Vector] = field(default_factory=dict)
+    recesses: dict[tuple[Level, Side], Vector] = field(default_factory=dict)
+    grades: dict[tuple[Condition, Level], Severity] = field(default_factory=dict)
+    measurements: dict[tuple[str, Level, Side | None], float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class SimulatedSeries:
+    """One series, its pixels (slices, rows, columns), and what is true of it; `cord` is per slice."""
+
+    series: Series
+    anatomy: Anatomy
+    region: Region
+    plane: Plane
+    sequence: Sequence
+    cord: tuple[bool, ...]
+    pixels: NDArray[np.uint16] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class SimulatedStudy:
+    """A study as if it had been read from disk, with its truth."""
+
+    study: Study
+    series: tuple[SimulatedSeries, ...]
+    truth: Truth
+
+
+def simulate_study(seed: int, number: int, profile: str = "lumbar", *, severity_boost: float = 0.0) -> SimulatedStudy:
+    """Make one study; the same arguments give the same study in every process.
+
+    Args:
+        seed: the seed of the set.
+        number: the number of the study in the set, from 0.
+        profile: `lumbar` (grades as frequent as in the RSNA 2024 set), `lumbar-balanced` (moderate and severe
+            frequent, for training), `cervical`, `thoracic`, or `other` (crude brains, knees, shoulders, abdomens).
+        severity_boost: added to the standard normal score of every finding; 0 keeps the profile's frequencies.
+
+    Raises:
+        SimulationError: an unknown profile, a negative seed or number, or numba is not installed.
+    """
+    _check(seed, number, profile)
+    rng = np.random.default_rng([seed, number, PROFILES.index(profile)])
+    key = sha256(f"{seed}/{number}/{profile}".encode()).hexdigest()[:12]
+    body, subject = _sample_body(rng)
+    region = {"cervical": Region.CERVICAL, "thoracic": Region.THORACIC}.get(profile, Region.LUMBAR)
+    grades: dict[tuple[Condition, Level], Severity] = {}
+    measures = _measures(body)
+    if region is Region.LUMBAR:
+        wishes = wished_grades(rng, profile == "lumbar-balanced", severity_boost)
+        grades = carve(rng, subject, measures, wishes)
+    truth = _truth(subject, body, measures, grades)
+    series = _acquire(rng, subject, body, region)
+    return SimulatedStudy(study=Study(key=key, series=tuple(one.series for one in series)), series=series, truth=truth)
+
+
+def iterate_studies(seed: int, start: int, count: int, profile: str = "lumbar") -> Iterator[SimulatedStudy]:
+    """Studies `start` to `start + count - 1`, one at a time."""
+    for number in range(start, start + count):
+        yield simulate_study(seed, number, profile)
+
+
+def _check(seed: int, number: int, profile: str) -> None:
+    if profile not in PROFILES:
+        raise SimulationError(f"Profile: expected one of {', '.join(PROFILES)}, got {profile!r}. Choose one of these.")
+    if seed < 0 or number < 0:
+        raise SimulationError(
+            f"Study: expected seed and number >= 0, got seed {seed} and number {number}. Count from 0."
+        )
+    try:
+        import numba  # type: ignore[import-untyped]  # noqa: F401, PLC0415
+    except ImportError as error:
+        raise SimulationError(
+            "Simulator: expected numba to be installed, got none. Install the extra: pip install 'spinalis[simulate]'."
+        ) from error
+
+
+def _sample_body(rng: np.random.Generator) -> tuple["Body", Subject]:
+    from spinalis.simulate.kernel import Body  # noqa: PLC0415
+
+    subject = sample_subject(rng)
+    return Body(*subject.arrays), subject
+
+
+def _measures(body: "Body") -> Measures:
+    from spinalis.simulate.render import measure_canal, measure_foramen, measure_recess  # noqa: PLC0415
+
+    return Measures(
+        canal=lambda k: measure_canal(body, k),
+        recess=lambda k, s: measure_recess(body, k, s),
+        foramen=lambda k, s: measure_foramen(body, k, s),
+    )
+
+
+def _truth(
+    subject: Subject, body: "Body", measures: Measures, grades: dict[tuple[Condition, Level], Severity]
+) -> Truth:
+    from spinalis.simulate.kernel import disc_edge, recess_gap  # noqa: PLC0415
+
+    planes, frames = subject.planes, subject.frames
+
+    def point(k: int, u: float, v: float, q: float) -> Vector:
+        at = frames[k, 0] + u * frames[k, 1] + v * frames[k, 2] + q * frames[k, 3]
+        return _unwarped(body, at)
+
+    def edge(k: int) -> Vector:
+        wall = float(planes["half_depth"][k])
+        return point(k, 0.0, disc_edge(planes[k], subject.sides[k, 0], wall, 0.0, 0.0), 0.0)
+
+    foramina: dict[tuple[Level, Side], Vector] = {}
+    recesses: dict[tuple[Level, Side], Vector] = {}
+    for level, k in PLANE_OF_LEVEL.items() if grades else ():
+        wall = float(planes["half_depth"][k])
+        for side in Side:
+            s = side_index(side)
+            sign = 1.0 if side is Side.LEFT else -1.0
+            u = sign * (float(planes["canal_half_width"][k]) + 6)
+            foramina[level, side] = point(k, u, wall + 4.5, 0.45 * float(subject.vertebrae["pedicle_low"][k - 1]))
+            au, front, back, _ = recess_gap(body, k, s, -1.0)
+            recesses[level, side] = point(k, sign * au, wall + 0.5 * (front + back), -1.0)
+    return Truth(
+        levels={level: edge(k) for level, k in PLANE_OF_LEVEL.items()},
+        landmarks={name: edge(k) for name, k in PLANE_OF_LANDMARK.items()},
+        foramina=foramina,
+        recesses=recesses,
+        grades=grades,
+        measurements=measurement_table(measures) if grades else {},
+    )
+
+
+def _unwarped(body: "Body", at: FloatArray) -> Vector:
+    """Where a place of the smooth anatomy is seen in the warped body."""
+    from spinalis.simulate.kernel import warp  # noqa: PLC0415
+
+    guess = at.copy()
+    for _ in range(6):
+        guess = guess + at - np.asarray(warp(body, guess[0], guess[1], guess[2]))
+    return float(guess[0]), float(guess[1]), float(guess[2])
+
+
+def _acquire(rng: np.random.Generator, subject: Subject, body: "Body", region: Region) -> tuple[SimulatedSeries, ...]:
+    """Draw the study's protocol and scan it: sagittal T1w and T2w (or STIR), axial T2w, at times more."""
+    field_t = float(rng.choice((1.5, 1.5, 3.0)))
+    vendor = int(rng.integers(0, 3))
+    stir = rng.random()
+    sagittal = [Sequence.T1W, *([Sequence.STIR] if stir < 0.12 else [Sequence.T2W])]
+    if 0.12 <= stir < 0.35:
+        sagittal.append(Sequence.STIR)
+    axial = [Sequence.T2W, *([Sequence.T1W] if rng.random() < 0.25 else [])]
+    plan: list[tuple[Stack, list[Sequence]]] = [(sagittal_stack(rng, subject, region), sagittal)]
+    plan += [(stack, axial) for stack in axial_stacks(rng, subject, region)]
+    if rng.random() < 0.3:
+        plan.insert(0, (coronal_stack(rng, subject, region), [Sequence.T2W if rng.random() < 0.7 else Sequence.T1W]))
+    tissues = sample_tissues(rng, field_t, subject.age)
+    protocols = {sequence: sample_protocol(rng, sequence, field_t) for sequence in Sequence}
+    series: list[SimulatedSeries] = []
+    for stack, sequences in plan:
+        labels, texture = render_labels(body, stack)
+        cord = _cord(labels, stack)
+        for sequence in sequences:
+            protocol = protocols[sequence]
+            water, fat = signal_table(protocol, tissues)
+            pixels = _expose(rng, (labels, texture), (water, fat, tissues.texture), stack, subject)
+            record = make_series(rng, stack, pixels, protocol, (region, vendor, len(series) + 2))
+            series.append(
+                SimulatedSeries(
+                    series=record,
+                    anatomy=Anatomy.MR_SPINE,
+                    region=region,
+                    plane=stack.plane,
+                    sequence=sequence,
+                    cord=cord,
+                    pixels=pixels,
+                )
+            )
+    return tuple(series)
+
+
+def render_labels(body: "Body", stack: Stack) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+    """The labels of a stack, (S, rows, columns, samples), and its texture, (S, rows, columns)."""
+    from spinalis.simulate.render import SAMPLES, render_slices  # noqa: PLC0415
+
+    shape = (stack.count, stack.rows, stack.columns)
+    labels = np.empty((*shape, SAMPLES), np.uint8)
+    texture = np.empty(shape, np.float32)
+    render_slices(body, stack.kernel_planes(), SAMPLE_OFFSETS, labels, texture)
+    return labels, texture
+
+
+def _cord(labels: NDArray[np.uint8], stack: Stack) -> tuple[bool, ...]:
+    from spinalis.simulate.render import cord_pixels  # noqa: PLC0415
+
+    found = np.zeros(stack.count, np.int64)
+    cord_pixels(labels, found)
+    enough = CORD_VISIBLE_MM2[stack.plane] / stack.pixel_mm**2
+    return tuple(bool(count >= enough) for count in found)
+
+
+def _expose(
+    rng: np.random.Generator,
+    anatomy: tuple[NDArray[np.uint8], NDArray[np.float32]],
+    tables: tuple[FloatArray, FloatArray, FloatArray],
+    stack: Stack,
+    subject: Subject,
+) -> NDArray[np.uint16]:
+    from spinalis.simulate.render import shade  # noqa: PLC0415
+
+    images = np.empty((2, *anatomy[1].shape), np.float32)
+    shade(*anatomy, *tables, images)
+    pixels = scan(rng, images, stack, subject, sample_artefacts(rng, stack))
+    pixels.flags.writeable = False
+    return pixels
+
+
+def make_series(
+    rng: np.random.Generator,
+    stack: Stack,
+    pixels: NDArray[np.uint16],
+    protocol: Protocol,
+    place: tuple[Region, int, int],
+) -> Series:
+    """The record of a series: `place` is its region, its vendor and its number in the study."""
+    region, vendor, number = place
+    order = range(1, stack.count + 1)
+    numbers = list(reversed(order)) if rng.random() < 0.4 else list(order)
+
+    def load(index: int) -> Image:
+        return pixels[index].astype(np.float32)
+
+    return Series(
+        key=f"{number:03d}",
+        number=number,
+        header=header(rng, protocol, stack.plane, region, vendor),
+        rows=stack.rows,
+        columns=stack.columns,
+        slices=tuple(
+            Slice(file=f"{number:03d}/{instance:04d}.dcm", instance_number=instance, plane=plane)
+            for instance, plane in zip(numbers, stack.slice_planes(), strict=True)
+        ),
+        load=load,
+        thickness_mm=stack.thickness_mm,
+    )
+
+
+def simulate_to_folder(
+    folder: Path,
+    *,
+    studies: int,
+    seed: int,
+    profile: str = "lumbar",
+    jobs: int = 1,
+    progress: Callable[[int, int], None] | None = None,
+) -> tuple[Path, ...]:
+    """Write studies as DICOM with `truth.json` beside them, whole ones only; those that are there stay.
+
+    Args:
+        folder: where the study folders go.
+        studies: how many, numbered from 0.
+        seed: the seed of the set.
+        profile: see `simulate_study`.
+        jobs: processes.
+        progress: called with studies done and studies wanted.
+
+    Returns:
+        The study folders in order.
+
+    Raises:
+        SimulationError: a count below 1, or what `simulate_study` raises.
+        OutputError: a study cannot be written.
+    """
+    if studies < 1 or jobs < 1:
+        raise SimulationError(
+            f"Simulation: expected at least one study and one job, got {studies} and {jobs}. Ask for more."
+        )
+    _check(seed, 0, profile)
+    tasks = [(folder, seed, number, profile) for number in range(studies)]
+    done: list[Path] = []
+    if jobs == 1:
+        for task in tasks:
+            done.append(_write_one(task))
+            if progress:
+                progress(len(done), studies)
+        return tuple(done)
+    with ProcessPoolExecutor(jobs) as pool:
+        for path in pool.map(_write_one, tasks):
+            done.append(path)
+            if progress:
+                progress(len(done), studies)
+    return tuple(done)
+
+
+def _write_one(task: tuple[Path, int, int, str]) -> Path:
+    from spinalis.formats.dicom.write import write_study  # noqa: PLC0415
+
+    folder, seed, number, profile = task
+    target = folder / f"{profile}-{seed}-{number:05d}"
+    if (target / "truth.json").exists():
+        return target
+    part = target.with_name(f".{target.name}.{os.getpid()}.part")
+    shutil.rmtree(part, ignore_errors=True)
+    part.mkdir(parents=True)
+    made = simulate_study(seed, number, profile)
+    write_study(made.study, part)
+    (part / "truth.json").write_text(json.dumps(truth_document(made), indent=1), encoding="utf-8")
+    part.rename(target)
+    return target
+
+
+def truth_document(made: SimulatedStudy) -> dict[str, Any]:
+    """The truth as plain JSON values, schema `spinalis-truth/1`."""
+    truth = made.truth
+    return {
+        "schema": "spinalis-truth/1",
+        "levels": {level.value: point for level, point in truth.levels.items()},
+        "landmarks": truth.landmarks,
+        "foramina": [_placed(key, point) for key, point in truth.foramina.items()],
+        "recesses": [_placed(key, point) for key, point in truth.recesses.items()],
+        "grades": [
+            {"condition": condition.value, "level": level.value, "severity": severity.value}
+            for (condition, level), severity in truth.grades.items()
+        ],
+        "measurements": [
+            {"name": name, "level": level.value, "side": side.value if side else None, "value": value}
+            for (name, level, side), value in truth.measurements.items()
+        ],
+        "series": [
+            {
+                "number": one.series.number,
+                "anatomy": one.anatomy.value,
+                "region": one.region.value,
+                "plane": one.plane.value,
+                "sequence": one.sequence.value,
+                "cord": one.cord,
+            }
+            for one in made.series
+        ],
+    }
+
+
+def _placed(key: tuple[Level, Side], point: Vector) -> dict[str, Any]:
+    return {"level": key[0].value, "side": key[1].value, "point_lps_mm": point}
