@@ -37,7 +37,9 @@ Mark = tuple[float, float, float, float]
 """A blob: patient y, z in mm, radius in mm, brightness."""
 
 
-def reading(*, proof: Proof = SIMULATION, axial: bool = True, flipped_axial: bool = False, key: str = "a1b2c3d4") -> Reading:
+def reading(
+    *, proof: Proof = SIMULATION, axial: bool = True, flipped_axial: bool = False, key: str = "a1b2c3d4"
+) -> Reading:
     """A lumbar study of three series with five levels and 25 findings; without `axial` ten are not assessed."""
     sagittal = (sagittal_series("s3", 3, bright_fluid=True), sagittal_series("s4", 4, bright_fluid=False))
     series = (*sagittal, axial_series("s5", 5, flipped=flipped_axial)) if axial else sagittal
@@ -122,9 +124,7 @@ def level_point(level: Level) -> Vector:
     return 0.0, 8.0 - 6.0 * float(np.sin(place * np.pi / 4)), (2 - place) * PITCH_MM
 
 
-def _series(
-    key: str, number: int, planes: list[SlicePlane], shape: tuple[int, int], bright_fluid: bool
-) -> Series:
+def _series(key: str, number: int, planes: list[SlicePlane], shape: tuple[int, int], bright_fluid: bool) -> Series:
     return Series(
         key=key,
         number=number,
@@ -152,6 +152,7 @@ def _draw(plane: SlicePlane, shape: tuple[int, int], bright_fluid: bool) -> Imag
     )
     body = (x / 100) ** 2 + ((y + 10) / 80) ** 2 < 1
     image = np.where(body, 320.0, 15.0)
+    points = [level_point(level) for level in LEVELS]
     curve = np.interp(-z, [-level_point(l)[2] for l in LEVELS], [level_point(l)[1] for l in LEVELS])
     depth = y - curve
     column_of_bone = (depth < 0) & (depth > -34) & (np.abs(x) < 24)

@@ -1,8 +1,9 @@
 """The words of the report: what stands for a probability, a level's place, a condition, a list of slices."""
 
+from collections.abc import Collection
 from collections.abc import Sequence as Ordered
 
-from spinalis.records import Finding, NotAssessed, Vector
+from spinalis.records import Finding, NotAssessed, Series, Vector
 from spinalis.vocabulary import CONDITIONS, LEVELS, Condition, Level
 
 RESEARCH_USE_ONLY = (
@@ -54,10 +55,28 @@ def percent(probability: float) -> str:
     return ">99 %" if probability >= 0.995 else f"{probability * 100:.0f} %"
 
 
+def flag_words(flag: str) -> str:
+    """A flag of a series in words: `header_contradicts_pixels_sequence` gives `header contradicts pixels sequence`."""
+    return flag.replace("_", " ")
+
+
+def joined(words: Ordered[str]) -> str:
+    """`a`, `a and b`, `a, b and c`."""
+    return " and ".join([", ".join(words[:-1]), words[-1]]) if len(words) > 1 else "".join(words)
+
+
 def place(point_lps_mm: Vector) -> str:
-    """A point in LPS mm with the directions spelled out: `2 mm left, 31 mm posterior, 14 mm superior`."""
-    names = (("left", "right"), ("posterior", "anterior"), ("superior", "inferior"))
-    return ", ".join(f"{abs(v):.0f} mm {pair[v < 0]}" for v, pair in zip(point_lps_mm, names, strict=True))
+    """A point in LPS mm with letters instead of signs: `2 L, 31 P, 14 F` (left, posterior, feet)."""
+    letters = ("LR", "PA", "HF")
+    return ", ".join(f"{abs(v):.0f} {pair[round(v) < 0]}" for v, pair in zip(point_lps_mm, letters, strict=True))
+
+
+def slice_name(series: Series, index: int) -> str:
+    """A slice as a reader finds it again: `series 3, image 12 (slice 4 of 15)`; image is the InstanceNumber."""
+    number = series.slices[index].instance_number
+    name = "series without number" if series.number is None else f"series {series.number}"
+    image = "" if number is None else f", image {number}"
+    return f"{name}{image} (slice {index + 1} of {len(series.slices)})"
 
 
 def ranges(indices: Ordered[int]) -> str:
@@ -80,21 +99,22 @@ def not_assessed(findings: Ordered[Finding]) -> tuple[tuple[str, str], ...]:
     return tuple((_what(missing), reason) for reason, missing in by_reason.items())
 
 
+def named(conditions: Collection[Condition]) -> str:
+    """Conditions in words, in radiological order: `right foramen and left foramen`, `all five conditions`."""
+    if len(conditions) == len(CONDITIONS):
+        return "all five conditions"
+    return joined([SHORT_NAMES[condition].lower() for condition in RADIOLOGICAL_ORDER if condition in conditions])
+
+
 def _what(missing: dict[Condition, list[Level]]) -> str:
-    by_levels: dict[str, list[Condition]] = {}
+    by_levels: dict[tuple[Level, ...], list[Condition]] = {}
     for condition, levels in missing.items():
-        by_levels.setdefault(_at(levels), []).append(condition)
-    if list(by_levels.values()) == [list(CONDITIONS)] or all(len(c) == len(CONDITIONS) for c in by_levels.values()):
-        return "; ".join(f"all five conditions {where}" for where in by_levels).capitalize()
-    phrases = (
-        ", ".join(SHORT_NAMES[condition].lower() for condition in RADIOLOGICAL_ORDER if condition in conditions)
-        + f" {where}"
-        for where, conditions in by_levels.items()
-    )
-    return "; ".join(phrases).capitalize()
+        by_levels.setdefault(tuple(levels), []).append(condition)
+    phrase = "; ".join(f"{named(conditions)} {_at(levels)}" for levels, conditions in by_levels.items())
+    return phrase[:1].upper() + phrase[1:]
 
 
-def _at(levels: list[Level]) -> str:
+def _at(levels: Ordered[Level]) -> str:
     if len(levels) == len(LEVELS):
         return "at all levels"
-    return "at " + ", ".join(level for level in LEVELS if level in levels)
+    return f"at {joined([level for level in LEVELS if level in levels])}"

@@ -1,0 +1,185 @@
+"""Read many studies, one after the other or several at once, each into its own folder."""
+
+import logging
+import multiprocessing
+import signal
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+
+from spinalis.apps import exit_codes
+from spinalis.errors import OutputError, SpinalisError
+from spinalis.formats import reading_json, report_html
+from spinalis.formats.atomic import write_bytes
+from spinalis.formats.dicom.group import left_out
+from spinalis.formats.dicom.scan import NO_IMAGE, NOT_DICOM
+from spinalis.models import Pack, load_packs
+from spinalis.pipeline import read_study
+from spinalis.records import Reading, SeriesLabel, Study
+from spinalis.report import Report, compose
+
+Progress = Callable[[str, float], None]
+"""Told the stage and the share of it that is done, 0..1."""
+
+LOST_SLICES = frozenset({"unreadable_slices", "missing_pixels"})
+"""Flags of a series that lost slices: see `formats.dicom` and `triage.label_series`."""
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """One study to read: where to put the result, and the folder of packs (None: those that ship)."""
+
+    study: Study
+    folder: Path
+    packs: Path | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What became of a study: its report without pictures and its JSON on one line, or the error."""
+
+    study: str
+    folder: Path
+    code: int
+    report: Report | None = None
+    reading_json: str = ""
+    error: str = ""
+
+
+def folders_of(studies: tuple[Study, ...], output: Path) -> tuple[Path, ...]:
+    """One study goes into `output` itself, several into `output/<key>`; equal keys are told apart by `-2`, `-3`."""
+    if len(studies) == 1:
+        return (output,)
+    keys = [study.key for study in studies]
+    earlier = [keys[:place].count(key) for place, key in enumerate(keys)]
+    return tuple(output / (f"{key}-{n + 1}" if n else key) for key, n in zip(keys, earlier, strict=True))
+
+
+def prepare_folder(folder: Path) -> None:
+    """Make a folder and try to write into it, before any work is done.
+
+    Raises:
+        OutputError: it cannot be made or written.
+    """
+    trial = folder / ".spinalis-trial"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        write_bytes(trial, b"")
+        trial.unlink()
+    except OSError as error:
+        raise OutputError(
+            f"Output folder {folder.name}: expected a folder that can be made and written, got {error.strerror}. "
+            "Choose another one with -o."
+        ) from error
+
+
+def read_all(jobs: tuple[Job, ...], processes: int, progress: Progress | None = None) -> Iterator[Outcome]:
+    """Read every study and yield its outcome in the order of `jobs`.
+
+    Args:
+        jobs: the studies.
+        processes: how many to read at once; 1 stays in this process. The results are the same.
+        progress: with one process told the stages of each study, otherwise the share of studies that are done.
+    """
+    if processes == 1 or len(jobs) == 1:
+        for job in jobs:
+            yield read_one(job, progress)
+    else:
+        yield from _in_pool(jobs, min(processes, len(jobs)), progress)
+
+
+def read_one(job: Job, progress: Progress | None = None) -> Outcome:
+    """Read one study and write `reading.json` and `report.html`. An error becomes the outcome, so that others go on."""
+    key = job.study.key
+    try:
+        reading = read_study(job.study, _packs(job.packs), progress)
+        report = compose(reading)
+        text = reading_json.dumps(reading_json.to_json(reading), indent=None)
+        reading_json.write(reading, job.folder / "reading.json")
+        report_html.write(report, job.folder / "report.html")
+    except SpinalisError as error:
+        return Outcome(study=key, folder=job.folder, code=exit_codes.of_error(error), error=str(error))
+    except Exception as error:  # a bug in one study must not lose the others
+        log.debug("Study %s failed", key, exc_info=True)
+        message = f"Study {key}: expected to be read, got {type(error).__name__}. Run it with -v and report this bug."
+        return Outcome(study=key, folder=job.folder, code=exit_codes.FAILURE, error=message)
+    return Outcome(
+        study=key,
+        folder=job.folder,
+        code=code_of(reading, report),
+        report=replace(report, levels_picture=None, looked_at=()),
+        reading_json=text,
+    )
+
+
+def code_of(reading: Reading, report: Report) -> int:
+    """The exit code of a reading."""
+    if report.refused is not None:
+        return exit_codes.NOTHING_GRADABLE
+    return exit_codes.PARTIAL if lost_something(reading.study, reading.series) else exit_codes.OK
+
+
+def lost_something(study: Study, labels: tuple[SeriesLabel, ...]) -> bool:
+    """True where files or slices of the study could not be read; files that are no images do not count."""
+    flags = {flag for series in study.series for flag in series.flags} | {f for label in labels for f in label.flags}
+    return bool(flags & LOST_SLICES) or not all(_harmless(warning) for warning in study.warnings)
+
+
+def _harmless(warning: str) -> bool:
+    about_files = warning.split(": ", 1)[-1]
+    count = about_files.split(" ", 1)[0]
+    reasons = (NOT_DICOM, NO_IMAGE, "of another kind")
+    return count.isdigit() and about_files in {left_out(reason, int(count)) for reason in reasons}
+
+
+@cache
+def _packs(folder: Path | None) -> tuple[Pack, ...]:
+    return load_packs(folder)
+
+
+def _in_pool(jobs: tuple[Job, ...], processes: int, progress: Progress | None) -> Iterator[Outcome]:
+    # Spawned, not forked: a fork copies ONNX Runtime's threads in an unknown state.
+    context = multiprocessing.get_context("spawn")
+    done = 0
+
+    def count(_: Future[Outcome]) -> None:
+        nonlocal done
+        done += 1
+        if progress:
+            progress("studies", done / len(jobs))
+
+    with ProcessPoolExecutor(processes, context, _start_worker, (log.getEffectiveLevel(),)) as pool:
+        futures = [pool.submit(read_one, job) for job in jobs]
+        try:
+            for job, future in zip(jobs, futures, strict=True):
+                future.add_done_callback(count)
+                yield _outcome(job, future)
+        except BaseException:
+            # Ctrl-C: end what runs and drop what waits. Files are moved into place whole, so none is left in half.
+            pool.shutdown(wait=False, cancel_futures=True)
+            for worker in multiprocessing.active_children():
+                worker.terminate()
+            raise
+
+
+def _outcome(job: Job, future: Future[Outcome]) -> Outcome:
+    try:
+        return future.result()
+    except BrokenProcessPool:
+        message = (
+            f"Study {job.study.key}: expected its process to finish, got it ended from outside, "
+            "perhaps for lack of memory. Read again with fewer --jobs."
+        )
+        return Outcome(study=job.study.key, folder=job.folder, code=exit_codes.FAILURE, error=message)
+
+
+def _start_worker(level: int) -> None:
+    from spinalis.apps.terminal import set_up_logging  # noqa: PLC0415  only in a fresh process
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends its workers
+    set_up_logging(level)

@@ -1,0 +1,244 @@
+"""The command line. It parses, calls and maps errors to exit codes; what it needs is imported when a command runs."""
+
+import json
+import logging
+import signal
+import sys
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Annotated, NoReturn
+
+import typer
+
+from spinalis import __version__
+from spinalis.apps import exit_codes, terminal
+from spinalis.errors import InputError, SpinalisError
+
+if TYPE_CHECKING:
+    from spinalis.apps.batch import Outcome
+    from spinalis.models import Pack
+    from spinalis.records import SeriesLabel, Study
+
+app = typer.Typer(
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+log = logging.getLogger(__name__)
+
+Inputs = Annotated[
+    list[Path],
+    typer.Argument(metavar="INPUT", exists=True, help="Folders, zips, DICOMDIRs or files; each may hold studies."),
+]
+PackFolder = Annotated[
+    Path | None,
+    typer.Option("--packs", exists=True, file_okay=False, help="Folder of model packs; by default those that ship."),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON on stdout, one line per study, and nothing else.")]
+
+
+def main() -> NoReturn:
+    """Entry point of `spinalis`: run, and leave with the exit code."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _leave)
+    try:
+        app()
+    except SpinalisError as error:
+        _complain(str(error))
+        sys.exit(exit_codes.of_error(error))
+    sys.exit(exit_codes.OK)
+
+
+def _leave(number: int, _: FrameType | None) -> NoReturn:
+    # SystemExit lets every `finally` run, so that temporary files and worker processes go.
+    raise SystemExit(128 + number)
+
+
+@app.callback(invoke_without_command=True)
+def spinalis(
+    context: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="Print the version and leave.")] = False,
+    verbose: Annotated[bool, typer.Option("-v", "--verbose", help="Tell more on stderr.")] = False,
+) -> None:
+    """Read raw spinal MRI studies: series, levels, stenosis grades, report. Research use only."""
+    terminal.set_up_logging(logging.DEBUG if verbose else logging.WARNING)
+    if version:
+        typer.echo(f"spinalis {__version__}")
+    elif context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+
+
+@app.command()
+def read(
+    inputs: Inputs,
+    output: Annotated[
+        Path, typer.Option("-o", "--output", help="Folder for reading.json and report.html; one below it per study.")
+    ],
+    as_json: AsJson = False,
+    packs: PackFolder = None,
+    jobs: Annotated[int, typer.Option("--jobs", min=1, help="How many studies to read at once.")] = 1,
+) -> None:
+    """Read studies: series, levels, findings, report.
+
+    Writes reading.json and report.html for each study and prints what was found.
+    """
+    from spinalis.apps import batch  # noqa: PLC0415  keeps --help fast
+    from spinalis.models import load_packs  # noqa: PLC0415
+
+    batch.prepare_folder(output)
+    load_packs(packs)  # an altered pack is told before any work is done
+    studies, codes = _scan(inputs)
+    folders = batch.folders_of(studies, output)
+    for folder in folders:
+        batch.prepare_folder(folder)
+    work = tuple(batch.Job(study=s, folder=f, packs=packs) for s, f in zip(studies, folders, strict=True))
+    with terminal.progress_bar("Reading") as progress:
+        for outcome in batch.read_all(work, jobs, progress):
+            codes.append(outcome.code)
+            _show(outcome, as_json=as_json)
+    raise typer.Exit(exit_codes.of_all(codes))
+
+
+@app.command()
+def triage(
+    inputs: Inputs,
+    as_json: AsJson = False,
+    output: Annotated[Path | None, typer.Option("-o", "--output", help="Write the table to this CSV file.")] = None,
+    packs: PackFolder = None,
+) -> None:
+    """Tell what every series is.
+
+    Anatomy, region, plane, sequence and cord, as a table, CSV or JSON.
+    """
+    from spinalis.apps import batch  # noqa: PLC0415  as above
+    from spinalis.formats import series_csv  # noqa: PLC0415
+    from spinalis.models import load_packs  # noqa: PLC0415
+    from spinalis.pipeline import triage_study  # noqa: PLC0415
+
+    if as_json and output is not None:
+        raise typer.BadParameter("expected --json or -o, got both. Leave one out.")
+    if output is not None:
+        batch.prepare_folder(output.parent)
+    loaded = load_packs(packs)
+    studies, codes = _scan(inputs)
+    tables = []
+    with terminal.progress_bar("Triage") as progress:
+        for study in studies:
+            labels = triage_study(study, loaded, progress)
+            tables.append((study, labels))
+            codes.append(exit_codes.PARTIAL if batch.lost_something(study, labels) else exit_codes.OK)
+            if output is None:
+                _show_series(study, labels, as_json=as_json)
+    if output is not None:
+        series_csv.write(tables, output)
+        typer.echo(f"Table: {output}")
+    raise typer.Exit(exit_codes.of_all(codes))
+
+
+@app.command()
+def simulate(
+    output: Annotated[Path, typer.Option("-o", "--output", help="Folder for the studies, one below it per study.")],
+    studies: Annotated[int, typer.Option("--studies", min=1, help="How many studies.")],
+    seed: Annotated[int, typer.Option("--seed", min=0, help="The same seed gives the same studies.")],
+    profile: Annotated[str, typer.Option("--profile", help="What is simulated.")] = "lumbar",
+    jobs: Annotated[int, typer.Option("--jobs", min=1, help="How many studies to simulate at once.")] = 1,
+) -> None:
+    """Simulate studies as DICOM.
+
+    The exact truth stands beside each of them.
+    """
+    from spinalis.apps import batch  # noqa: PLC0415  as above
+
+    batch.prepare_folder(output)
+    try:
+        from spinalis.simulate.study import simulate_to_folder  # noqa: PLC0415
+    except ModuleNotFoundError as error:
+        if error.name != "numba":
+            raise
+        _complain("Simulator: expected numba, got an installation without it. Run: pip install 'spinalis[simulate]'")
+        raise typer.Exit(exit_codes.FAILURE) from error
+    with terminal.progress_bar("Simulating") as progress:
+
+        def count(done: int, total: int) -> None:
+            if progress:
+                progress("studies", done / total)
+
+        made = simulate_to_folder(output, studies=studies, seed=seed, profile=profile, jobs=jobs, progress=count)
+    for folder in made:
+        typer.echo(str(folder))
+
+
+@app.command("packs")
+def list_packs(
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON on stdout, and nothing else.")] = False,
+    packs: PackFolder = None,
+) -> None:
+    """List the model packs.
+
+    Version, checksum, and what each output was proven on.
+    """
+    from spinalis.models import load_packs  # noqa: PLC0415  as above
+
+    loaded = load_packs(packs)
+    if as_json:
+        typer.echo(json.dumps([_pack_json(pack) for pack in loaded], ensure_ascii=False))
+    else:
+        terminal.console().print(terminal.packs_table(loaded))
+
+
+def _scan(inputs: list[Path]) -> "tuple[tuple[Study, ...], list[int]]":
+    """The studies of all inputs, and an exit code for each input that cannot be read."""
+    from spinalis.formats import read_studies  # noqa: PLC0415  as above
+
+    studies: list[Study] = []
+    codes: list[int] = []
+    for place, path in enumerate(inputs, start=1):
+        try:
+            found = read_studies(path)
+        except InputError as error:
+            # Not named by its path: folders are often named after patients, and stderr ends up in logs.
+            _complain(f"Input {place} of {len(inputs)}: {error}" if len(inputs) > 1 else str(error))
+            codes.append(exit_codes.of_error(error))
+        else:
+            log.info("Input %d of %d: %d studies", place, len(inputs), len(found))
+            studies.extend(found)
+    return tuple(studies), codes
+
+
+def _show(outcome: "Outcome", *, as_json: bool) -> None:
+    if outcome.report is None:
+        _complain(outcome.error)
+        return
+    if as_json:
+        if outcome.report.refused is not None:
+            _complain(f"Study {outcome.study} is refused: {outcome.report.refused}.")
+        typer.echo(outcome.reading_json)
+        return
+    screen = terminal.console()
+    screen.print(terminal.report_view(outcome.report))
+    typer.echo(f"Report: {outcome.folder / 'report.html'}")
+
+
+def _show_series(study: "Study", labels: "tuple[SeriesLabel, ...]", *, as_json: bool) -> None:
+    from spinalis.formats import reading_json  # noqa: PLC0415  as above
+    from spinalis.report import series_rows  # noqa: PLC0415
+
+    if as_json:
+        typer.echo(reading_json.dumps(reading_json.triage_to_json(study, labels), indent=None))
+        return
+    typer.echo(f"Study {study.key}")
+    terminal.console().print(terminal.series_table(series_rows(study, labels)))
+    for warning in study.warnings:
+        typer.echo(f"Warning: {warning}")
+
+
+def _pack_json(pack: "Pack") -> dict[str, object]:
+    info = pack.info
+    scores = [{"output": s.output, "on": s.on, "figures": s.figures} for s in pack.manifest.scores]
+    return {"name": info.name, "task": info.task, "version": info.version, "sha256": info.sha256, "scores": scores}
+
+
+def _complain(message: str) -> None:
+    typer.echo(f"Error: {message}", err=True)

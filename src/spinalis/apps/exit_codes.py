@@ -1,0 +1,42 @@
+"""What a command ends with: one table from error class to exit code, and the codes of a reading."""
+
+from collections.abc import Iterable
+
+from spinalis.errors import (
+    GeometryError,
+    InputError,
+    OutputError,
+    PackError,
+    RecipeError,
+    SimulationError,
+    SpinalisError,
+)
+
+OK = 0
+FAILURE = 1
+USAGE = 2
+PARTIAL = 3
+NOTHING_GRADABLE = 4
+INTERRUPTED = 130
+
+OF_ERROR: dict[type[SpinalisError], int] = {
+    InputError: FAILURE,
+    GeometryError: FAILURE,
+    PackError: FAILURE,
+    OutputError: FAILURE,
+    RecipeError: USAGE,
+    SimulationError: USAGE,
+    SpinalisError: FAILURE,
+}
+"""The nearest class above an error counts."""
+
+
+def of_error(error: SpinalisError) -> int:
+    """The exit code of an error."""
+    return next(OF_ERROR[kind] for kind in type(error).__mro__ if kind in OF_ERROR)
+
+
+def of_all(codes: Iterable[int]) -> int:
+    """The exit code of several studies: theirs where they agree, otherwise PARTIAL."""
+    found = set(codes)
+    return found.pop() if len(found) == 1 else PARTIAL
