@@ -40,7 +40,7 @@ example: $(VENV)/.dev ## simulate the bundled example anew
 	mv build/example/* examples/lumbar
 
 tables: $(VENV)/.dev ## measure the shipped packs and write the tables of the docs
-	$(BIN)/python -m spinalis.train.tables -o docs/results.md
+	$(BIN)/python -m spinalis.train.judge -o docs/results.md
 
 bench: $(VENV)/.dev ## time a read of 140 slices on two cores
 	$(BIN)/python benchmarks/read_study.py

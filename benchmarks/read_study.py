@@ -4,7 +4,7 @@ The study is put together from simulated ones and kept in the temporary folder. 
 each figure also stands as a multiple of a reference timed in the same run on the same cores: a fresh process in which
 plain pydicom decodes the same pixels.
 
-    python benchmarks/read_study.py [--slices 140] [--runs 3]
+    python benchmarks/read_study.py [--slices 140] [--runs 3] [--packs DIR]
 """
 
 import argparse
@@ -36,12 +36,6 @@ import pydicom
 for path in sorted(Path(sys.argv[1]).rglob("*.dcm")):
     pydicom.dcmread(path).pixel_array
 """
-MODULES = """
-import sys
-import spinalis
-spinalis.read(sys.argv[1])
-print(*sorted({name.partition(".")[0] for name in sys.modules}))
-"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,17 +52,20 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--slices", type=int, default=140, help="the least number of slices")
     parser.add_argument("--runs", type=int, default=3, help="processes to time; the median is printed")
+    parser.add_argument("--packs", type=Path, help="folder of packs; the shipped ones if not given")
     options = parser.parse_args()
     study = study_folder(options.slices)
     slices = len(list(study.rglob("*.dcm")))
     cores = pin()
     python = [sys.executable, "-c"]
     with tempfile.TemporaryDirectory() as out:
-        reads = [run([SPINALIS, "read", str(study), "-o", out]) for _ in range(options.runs)]
+        read = [SPINALIS, "read", str(study), "-o", out]
+        read += ["--packs", str(options.packs)] if options.packs else []
+        reads = [run(read) for _ in range(options.runs)]
+        modules = imported(read)
     references = [run([*python, DECODE, str(study)]) for _ in range(options.runs)]
     bare = [run([*python, "pass"]) for _ in range(5)]
     imports = [run([*python, "import spinalis"]) for _ in range(5)]
-    modules = subprocess.run([*python, MODULES, str(study)], capture_output=True, text=True, check=True).stdout.split()
     reference = median(references)
     rows = [row("spinalis read", median(reads), reference), row("pydicom, the same pixels", reference, reference)]
     notes = (
@@ -97,6 +94,8 @@ def study_folder(slices: int) -> Path:
         simulate = [SPINALIS, "simulate", "-o", str(parts), "--studies", str(studies), "--seed", str(SEED)]
         subprocess.run(simulate, check=True, stdout=subprocess.DEVNULL)
     merge(parts, slices)
+    for truth in parts.rglob("truth.json"):
+        truth.unlink()
     parts.rename(folder)
     return folder
 
@@ -139,6 +138,14 @@ def run(command: list[str]) -> Cost:
         raise subprocess.CalledProcessError(process.returncode, command)
     unit = 1 if sys.platform == "darwin" else 1024  # ru_maxrss: bytes there, kilobytes elsewhere
     return Cost(wall_s=wall, cpu_s=usage.ru_utime + usage.ru_stime, peak_mb=usage.ru_maxrss * unit / 1e6)
+
+
+def imported(command: list[str]) -> set[str]:
+    """The top-level modules that a Python command imports."""
+    told = {**os.environ, "PYTHONPROFILEIMPORTTIME": "1"}
+    lines = subprocess.run(command, env=told, capture_output=True, text=True, check=True).stderr.splitlines()
+    names = (line.rpartition("|")[2].strip() for line in lines if line.startswith("import time:"))
+    return {name.partition(".")[0] for name in names}
 
 
 def median(costs: list[Cost]) -> Cost:
