@@ -1,7 +1,5 @@
 import numpy as np
 import pytest
-from tests.fakes import AXIAL, FakePack, label, manifest, series
-from tests.unit.test_localize_decode import SPINE, maps_of
 
 from spinalis.geometry import to_pixel
 from spinalis.localize import find_levels, locate
@@ -9,6 +7,8 @@ from spinalis.localize.decode import FIRST
 from spinalis.models.prepare import InputSpec
 from spinalis.records import Study
 from spinalis.vocabulary import LEVELS, Anatomy, Plane, Sequence
+from tests.fakes import AXIAL, FakePack, label, manifest, series
+from tests.unit.test_localize_decode import SPINE, maps_of
 
 SPEC = InputSpec(height=192, width=192)
 

@@ -1,0 +1,71 @@
+import numpy as np
+import pytest
+
+from spinalis.errors import PackError
+from spinalis.pipeline import read_study, triage_study
+from spinalis.records import NotAssessed, Study
+from spinalis.vocabulary import LEVELS, Anatomy
+from tests.fakes import AXIAL, SAGITTAL, FakePack, manifest, series
+from tests.unit.test_grade import pack_that_says as grader
+from tests.unit.test_localize_levels import pack_with as localizer
+from tests.unit.test_triage_label import pack_that_says as triager
+
+
+def study(**options: object) -> Study:
+    pixels = np.random.default_rng(4).random((15, 384, 384)).astype(np.float32)
+    sagittal = series(pixels, orientation=SAGITTAL, origin=(-28.0, -190.0, 190.0), **options)
+    return Study(key="k", series=(sagittal,), warnings=("Study: 1 file was left out.",))
+
+
+def packs(**triage: tuple[float, ...]) -> tuple[FakePack, ...]:
+    return triager(**triage), localizer(), grader()
+
+
+def test_a_study_is_read_through_all_stages() -> None:
+    told: list[tuple[str, float]] = []
+    reading = read_study(study(), packs(), lambda stage, share: told.append((stage, share)))
+    assert [mark.level for mark in reading.levels] == list(LEVELS)
+    assert len(reading.findings) == 25
+    assert {finding.condition.value for finding in reading.graded} == {"Spinal Canal Stenosis"}
+    assert [stage for stage, _ in reading.timings_s] == ["triage", "localize", "measure", "grade"]
+    assert list(dict.fromkeys(stage for stage, _ in told)) == ["triage", "localize", "measure", "grade"]
+    assert {pack.task for pack in reading.packs} == {"triage", "localize", "grade"}
+    assert "1 file was left out" in reading.warnings[0]
+    assert len(reading.measurements) == 4
+
+
+def test_a_study_without_a_spine_is_refused_with_the_reason() -> None:
+    reading = read_study(study(), packs(anatomy=(-5.0, 5.0)))
+    assert reading.levels == ()
+    assert reading.graded == ()
+    assert "no series that shows an MR image of the spine" in reading.findings[0].result.reason
+    assert "Nothing was graded" in reading.warnings[-1]
+
+
+def test_a_cervical_study_is_labelled_but_not_graded() -> None:
+    reading = read_study(study(), packs(region=(5.0, 0.0, 0.0)))
+    assert reading.series[0].anatomy.label is Anatomy.MR_SPINE
+    assert "cervical spine only" in reading.findings[0].result.reason
+
+
+def test_one_series_that_cannot_be_read_does_not_spoil_the_others() -> None:
+    pixels = np.random.default_rng(4).random((5, 64, 64)).astype(np.float32)
+    broken = series(pixels, key="s9", orientation=AXIAL, broken=(0, 1, 2, 3, 4))
+    whole = Study(key="k", series=(broken, *study().series))
+    reading = read_study(whole, packs())
+    assert "unreadable_slices" in reading.series[0].flags
+    assert reading.graded
+
+
+def test_a_study_whose_pixels_cannot_be_read_is_not_graded() -> None:
+    reading = read_study(study(broken=tuple(range(15))), packs())
+    assert all(isinstance(finding.result, NotAssessed) for finding in reading.findings)
+
+
+def test_triage_alone_needs_the_triage_pack_alone() -> None:
+    assert len(triage_study(study(), (triager(),))) == 1
+
+
+def test_a_missing_pack_is_an_error() -> None:
+    with pytest.raises(PackError, match="task triage"):
+        triage_study(study(), (FakePack(manifest("grade", {}), lambda: {}),))

@@ -1,0 +1,61 @@
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from spinalis.train.fit import Draws, FitOptions, fit
+
+OPTIONS = FitOptions(steps=12, batch=4, learning_rate=0.05, workers=0, checkpoint_every=6, accelerator="cpu", seed=3)
+
+
+def draw(rng: np.random.Generator) -> dict[str, np.ndarray]:
+    x = rng.normal(size=3).astype(np.float32)
+    return {"x": x, "y": np.array([x @ [1.0, -2.0, 0.5]], np.float32)}
+
+
+def loss(network: nn.Module, batch: Mapping[str, Tensor]) -> Tensor:
+    return ((network(batch["x"]) - batch["y"]) ** 2).mean()
+
+
+def fresh() -> nn.Module:
+    torch.manual_seed(0)
+    return nn.Linear(3, 1)
+
+
+def test_training_learns(tmp_path: Path) -> None:
+    network = fit(fresh(), draw, loss, replace(OPTIONS, steps=150, learning_rate=0.2), tmp_path)
+    assert network.weight.detach().numpy()[0] == pytest.approx([1.0, -2.0, 0.5], abs=0.05)
+    steps = [int(line.split(",")[0]) for line in (tmp_path / "metrics.csv").read_text().splitlines()]
+    assert steps == [25, 50, 75, 100, 125, 150]
+
+
+class KilledError(Exception):
+    """Stands for the kill."""
+
+
+def test_a_killed_run_resumes_to_the_same_weights(tmp_path: Path) -> None:
+    whole = fit(fresh(), draw, loss, OPTIONS, tmp_path / "whole")
+    calls = 0
+
+    def fails(network: nn.Module, batch: Mapping[str, Tensor]) -> Tensor:
+        nonlocal calls
+        calls += 1
+        if calls == 9:
+            raise KilledError
+        return loss(network, batch)
+
+    with pytest.raises(KilledError):
+        fit(fresh(), draw, fails, OPTIONS, tmp_path / "cut")
+    resumed = fit(fresh(), draw, loss, OPTIONS, tmp_path / "cut")
+    assert torch.equal(resumed.weight, whole.weight)
+
+
+def test_samples_depend_on_their_number_alone() -> None:
+    first, second = Draws(draw, 1, 10), Draws(draw, 1, 10)
+    assert second[7]["x"] == pytest.approx(first[7]["x"])
+    assert first[6]["x"] != pytest.approx(first[7]["x"])
+    assert Draws(draw, 2, 10)[7]["x"] != pytest.approx(first[7]["x"])
