@@ -80,30 +80,27 @@ def read(sources: Sequence[Source], input_name: str) -> tuple[Study, ...]:
     """One study per folder, one series per file in the natural order of the names.
 
     Raises:
-        InputError: nibabel is not installed.
+        InputError: nibabel is not installed, or the files lie in a zip.
     """
     nibabel = _nibabel()
-    folders: dict[str, list[Source]] = defaultdict(list)
+    folders: dict[str, list[DiskFile]] = defaultdict(list)
     for source in sorted(sources, key=lambda source: natural(source.name)):
+        if not isinstance(source, DiskFile):
+            raise InputError("NIfTI file: expected it on disk, got it in a zip. Unpack the zip and read the folder.")
         folders[source.name.rpartition("/")[0]].append(source)
     studies = (_study(nibabel, members, f"{input_name}/{folder}") for folder, members in folders.items())
     return tuple(study for study in studies if study is not None)
 
 
-def _study(nibabel: Any, sources: Sequence[Source], identity: str) -> Study | None:
+def _study(nibabel: Any, sources: Sequence[DiskFile], identity: str) -> Study | None:
     series: list[Series] = []
-    damaged = packed = 0
     for source in sources:
-        if not isinstance(source, DiskFile):
-            packed += 1
-            continue
         try:
-            image = nibabel.load(source.path)
-            series.append(_series(image, source, number=len(series) + 1))
+            series.append(_series(nibabel.load(source.path), source, number=len(series) + 1))
         except Exception:  # nibabel raises nearly anything on damaged bytes; the file is counted
-            damaged += 1
-    counts = (("that cannot be read", damaged), ("in a zip (unpack NIfTI first)", packed))
-    warnings = tuple(left_out(reason, count) for reason, count in counts if count)
+            continue
+    damaged = len(sources) - len(series)
+    warnings = (left_out("that cannot be read", damaged),) if damaged else ()
     return Study(key=study_key(identity), series=tuple(series), warnings=warnings) if series else None
 
 
