@@ -170,7 +170,7 @@ def simulated_triage_table(judged: Sequence[Judged]) -> Table:
         for truth in item.simulated.series:
             label = labels[truth.series.key]
             for head in HEADS:
-                word = "MR spine" if head == "anatomy" else str(getattr(truth, head))
+                word = str(getattr(truth, head))
                 series[head].append((str(getattr(label, head).label) == word, word))
                 slices[head] += [(str(getattr(found, head).label) == word, word) for found in label.slices]
             slices["cord"] += [

@@ -19,7 +19,7 @@ from spinalis.records import Image, Judgement, SeriesLabel, Study, Vector
 from spinalis.simulate.study import SimulatedSeries, SimulatedStudy, simulate_study
 from spinalis.triage.header import ANATOMIES, REGIONS, SEQUENCES
 from spinalis.triage.label import PLANES
-from spinalis.vocabulary import CONDITIONS, LEVELS, SEVERITIES, Anatomy, Plane, Region, Sequence, Side
+from spinalis.vocabulary import CONDITIONS, LEVELS, SEVERITIES, Anatomy, Plane, Side
 
 TRIAGE_SIZE, LEVEL_SIZE = 192, 224
 """Pixels of the kept pictures, a little more than the networks see."""
@@ -78,7 +78,7 @@ def _arrays(simulated: SimulatedStudy, rng: np.random.Generator, crops: InputSpe
     bag_crops (rows, slots, C, H, W) bytes, bag_mask, bag_grades (rows, 3) canal, foraminal, subarticular.
     """
     arrays = _triage(simulated, rng)
-    if simulated.truth.levels:
+    if simulated.truth.grades:
         arrays |= _levels(simulated, rng)
         arrays |= _bags(simulated, rng, crops)
     return arrays
@@ -112,11 +112,10 @@ def _triage(simulated: SimulatedStudy, rng: np.random.Generator) -> dict[str, ND
         for index in sorted(rng.choice(count, min(SLICES_PER_SERIES, count), replace=False)):
             turn = display_matrix(item.series.slices[index].plane, item.series.rows, item.series.columns)
             images.append(fitted(item.series.load(int(index)), turn, TRIAGE_SIZE))
-            spine = item.region is not Region.UNKNOWN
-            anatomy = Anatomy.MR_SPINE if spine else Anatomy.OTHER
+            spine = item.anatomy is Anatomy.MR_SPINE
             labels.append(
                 [
-                    class_of(ANATOMIES, anatomy),
+                    class_of(ANATOMIES, item.anatomy),
                     class_of(REGIONS, item.region),
                     class_of(PLANES, item.plane),
                     class_of(SEQUENCES, item.sequence),
@@ -163,12 +162,10 @@ def truth_labels(simulated: SimulatedStudy) -> tuple[SeriesLabel, ...]:
         SeriesLabel(
             series_key=item.series.key,
             number=item.series.number,
-            anatomy=Judgement(
-                label=Anatomy.OTHER if item.region is Region.UNKNOWN else Anatomy.MR_SPINE, probability=1.0
-            ),
-            region=Judgement[Region](label=item.region, probability=1.0),
-            plane=Judgement[Plane](label=item.plane, probability=1.0),
-            sequence=Judgement[Sequence](label=item.sequence, probability=1.0),
+            anatomy=Judgement(label=item.anatomy, probability=1.0),
+            region=Judgement(label=item.region, probability=1.0),
+            plane=Judgement(label=item.plane, probability=1.0),
+            sequence=Judgement(label=item.sequence, probability=1.0),
             cord_slices=tuple(index for index, cord in enumerate(item.cord) if cord),
             slices=(),
         )
