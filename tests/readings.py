@@ -1,6 +1,7 @@
 """Build convincing readings from synthetic pixels, for the tests of report, formats and command line."""
 
 from dataclasses import replace
+from itertools import pairwise
 
 import cv2
 import numpy as np
@@ -14,6 +15,7 @@ from spinalis.records import (
     Image,
     Judgement,
     Landmark,
+    Measurement,
     NotAssessed,
     PackInfo,
     Proof,
@@ -50,7 +52,12 @@ def reading(
         study=study,
         series=tuple(_series_label(item) for item in series),
         levels=levels,
-        measurements=(),
+        measurements=tuple(
+            Measurement(
+                name="level spacing", levels=pair, value=PITCH_MM, unit="mm", method="from disc edge to disc edge"
+            )
+            for pair in pairwise(LEVELS)
+        ),
         findings=findings,
         warnings=("Series 4: expected evenly spaced slices, got one gap of 8.8 mm. Check for missing slices.",),
         packs=(
@@ -153,7 +160,7 @@ def _draw(plane: SlicePlane, shape: tuple[int, int], bright_fluid: bool) -> Imag
     body = (x / 100) ** 2 + ((y + 10) / 80) ** 2 < 1
     image = np.where(body, 320.0, 15.0)
     points = [level_point(level) for level in LEVELS]
-    curve = np.interp(-z, [-level_point(l)[2] for l in LEVELS], [level_point(l)[1] for l in LEVELS])
+    curve = np.interp(-z, [-point[2] for point in points], [point[1] for point in points])
     depth = y - curve
     column_of_bone = (depth < 0) & (depth > -34) & (np.abs(x) < 24)
     phase = np.abs((z + PITCH_MM * 10) % PITCH_MM)

@@ -7,12 +7,12 @@ from typing import Any
 
 import jsonschema
 import pytest
-from readings import REAL, brain_reading, reading
 
 from spinalis.errors import OutputError
 from spinalis.formats import reading_json
 from spinalis.records import Measurement, Reading
 from spinalis.vocabulary import Level
+from tests.readings import REAL, brain_reading, reading
 
 DOCS = Path(__file__).parents[2] / "docs"
 SCHEMA = json.loads((DOCS / "reading.schema.json").read_text())
@@ -37,9 +37,7 @@ def without_geometry() -> Reading:
         ),
     )
     labels = tuple(replace(label, number=None, slices=label.slices[1:]) for label in whole.series)
-    return replace(
-        whole, study=study, series=labels, levels=tuple(replace(x, point_lps_mm=None) for x in whole.levels)
-    )
+    return replace(whole, study=study, series=labels, levels=tuple(replace(x, point_lps_mm=None) for x in whole.levels))
 
 
 @pytest.mark.parametrize(

@@ -98,17 +98,19 @@ def report_view(report: "Report") -> RenderableType:
 
 
 def _levels_table(report: "Report") -> Table:
-    table = Table("Level", "Confidence", "Seen in", "Posterior disc edge", title="Levels")
+    table = Table("Level", "Confidence", "Seen in", "Disc edge (mm)", title="Levels")
     for row in report.levels:
         table.add_row(row.level, f"{row.confidence:.2f}", row.seen_in, row.place or "no geometry")
     return _plain(table)
 
 
 def _proven_table(report: "Report") -> Table:
+    from spinalis.report.words import percent  # noqa: PLC0415  heavy: draws in cv2
+
     def cell(found: "ProvenCell | None") -> Text:
         if found is None:
             return Text("–", "dim")
-        return Text(f"{found.severity} {found.probability:.0%}", TONES[found.severity])
+        return Text(f"{found.severity} {percent(found.probability)}", TONES[found.severity])
 
     table = Table("Level", *_headings(), title="Findings (severity, its probability)")
     for row in report.proven:
@@ -117,7 +119,7 @@ def _proven_table(report: "Report") -> Table:
 
 
 def _experimental_table(report: "Report") -> Table:
-    from spinalis.report.words import EXPERIMENTAL, percent  # noqa: PLC0415  heavy: draws in cv2
+    from spinalis.report.words import EXPERIMENTAL, percent  # noqa: PLC0415  as above
 
     def cell(found: "IndexCell | None") -> Text:
         if found is None:

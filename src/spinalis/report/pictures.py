@@ -15,7 +15,7 @@ from spinalis.geometry import display_matrix, to_pixel
 from spinalis.records import Evidence, FloatArray, Graded, Image, Landmark, Reading, Series, SlicePlane
 from spinalis.report.sections import LevelPictures, Picture
 from spinalis.report.words import RADIOLOGICAL_ORDER, SHORT_NAMES, joined, slice_name
-from spinalis.vocabulary import Condition, Level
+from spinalis.vocabulary import Condition, Level, Side
 
 Canvas = NDArray[np.uint8]
 """(rows, columns, 3), blue green red."""
@@ -24,7 +24,7 @@ Color = tuple[int, int, int]
 Point = tuple[float, float]
 
 LEVELS_SIDE_PX = 640
-OVERVIEW_SIDE_PX = 380
+OVERVIEW_SIDE_PX = 340
 CROP_SIDE_PX = 220
 WEBP_QUALITY = 82
 
@@ -33,16 +33,10 @@ WINDOW_PERCENTILES = (1, 99)
 WHITE: Color = (255, 255, 255)
 DARK: Color = (20, 16, 12)
 AMBER: Color = (64, 190, 255)
-CYAN: Color = (230, 205, 90)
-FONT = cv2.FONT_HERSHEY_SIMPLEX
+FONT = cv2.FONT_HERSHEY_DUPLEX
 
-ABBREVIATIONS: dict[Condition, str] = {
-    Condition.RIGHT_NEURAL_FORAMINAL_NARROWING: "RF",
-    Condition.RIGHT_SUBARTICULAR_STENOSIS: "RS",
-    Condition.SPINAL_CANAL_STENOSIS: "C",
-    Condition.LEFT_SUBARTICULAR_STENOSIS: "LS",
-    Condition.LEFT_NEURAL_FORAMINAL_NARROWING: "LF",
-}
+COLORS: dict[Side | None, Color] = {Side.RIGHT: (110, 170, 255), None: (230, 215, 80), Side.LEFT: (120, 220, 130)}
+"""Orange for the patient's right, cyan for the canal, green for the left; told apart by their numbers as well."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,10 +56,17 @@ class View:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Looked:
-    """One crop that was looked at and the conditions it was looked at for."""
+    """One crop that was looked at, its number in the level's pictures, and the conditions it was looked at for."""
 
+    number: int
     evidence: Evidence
     conditions: tuple[Condition, ...]
+
+    @property
+    def side(self) -> Side | None:
+        """The patient's side of its conditions; None for the canal and for crops that serve both sides."""
+        sides = {condition.side for condition in self.conditions}
+        return sides.pop() if len(sides) == 1 else None
 
 
 class Gallery:
@@ -106,7 +107,11 @@ class Gallery:
             by_series: dict[str, list[Looked]] = {}
             for item in looked:
                 by_series.setdefault(item.evidence.location.series_key, []).append(item)
-            overviews = [self._overview(level, self._series[key], items) for key, items in by_series.items()]
+            overviews = [
+                self._overview(level, series, by_series[key])
+                for key, series in self._series.items()
+                if key in by_series
+            ]
             crops = [self._crop(level, item) for item in looked]
             found.append(
                 LevelPictures(
@@ -128,7 +133,7 @@ class Gallery:
                     for evidence in _strongest(result.evidence):
                         chosen.setdefault(level, {}).setdefault(evidence, []).append(condition)
         return {
-            level: [Looked(evidence=e, conditions=tuple(c)) for e, c in crops.items()]
+            level: [Looked(number=n, evidence=e, conditions=tuple(c)) for n, (e, c) in enumerate(crops.items(), 1)]
             for level, crops in chosen.items()
         }
 
@@ -139,11 +144,13 @@ class Gallery:
             return None
         for item in looked:
             _outline(view, item, here=item.evidence.location.slice_index == index)
+        for item in looked:
+            _number(view, item)
         _write_letters(view)
         where = slice_name(series, index)
         return _encode(
             view,
-            caption=f"{level}: {where}. Thick outline: crop on this slice; thin: on a neighbouring slice.",
+            caption=_capital(where),
             alt=f"{_plane_words(view)} from {where} with {len(looked)} crops outlined for {level}.",
         )
 
@@ -153,12 +160,13 @@ class Gallery:
         view = self._view(series, evidence.location.slice_index, CROP_SIDE_PX, evidence)
         if view is None:
             return None
+        _frame(view, COLORS[looked.side])
         _write_letters(view)
         names = joined([SHORT_NAMES[condition] for condition in looked.conditions])
         where = slice_name(series, evidence.location.slice_index)
         return _encode(
             view,
-            caption=f"{names}: {where}, attention {evidence.attention:.2f}",
+            caption=f"{looked.number}. {names}, attention {evidence.attention:.2f}. {_capital(where)}",
             alt=f"{_plane_words(view)}, crop of {evidence.height:.0f} by {evidence.width:.0f} {evidence.unit} "
             f"at {level}, looked at for {names.lower()}.",
         )
@@ -184,7 +192,7 @@ def view_of(pixels: Image, plane: SlicePlane | None, side_px: int, crop: Evidenc
         crop: centre and size of the part to show; None shows the whole slice.
 
     Returns:
-        The view; parts outside the slice are black.
+        The view; parts of a crop outside the slice are black.
     """
     rows, columns = pixels.shape
     turn = display_matrix(plane, rows, columns)
@@ -201,7 +209,9 @@ def view_of(pixels: Image, plane: SlicePlane | None, side_px: int, crop: Evidenc
     matrix = np.hstack([linear, ((size - 1) / 2 - linear @ centre)[:, None]])
     shrink = float(spacing.min()) * scale
     smooth = cv2.GaussianBlur(pixels, (0, 0), 0.4 / shrink) if shrink < 0.75 else pixels
-    grey = cv2.warpAffine(smooth, matrix, (int(size[0]), int(size[1])), flags=cv2.INTER_CUBIC)
+    border = cv2.BORDER_REPLICATE if crop is None else cv2.BORDER_CONSTANT
+    canvas_size = (int(size[0]), int(size[1]))
+    grey = cv2.warpAffine(smooth, matrix, canvas_size, flags=cv2.INTER_CUBIC, borderMode=border)
     canvas = cv2.cvtColor(np.clip(grey, 0, 255).astype(np.uint8), cv2.COLOR_GRAY2BGR)
     return View(canvas=np.asarray(canvas, np.uint8), matrix=matrix, scale=scale, letters=_letters(plane, turn))
 
@@ -247,15 +257,29 @@ def _mark_level(view: View, landmark: Landmark, plane: SlicePlane | None) -> Non
     _write(view.canvas, landmark.level, (edge, y + 6), AMBER, 0.6)
 
 
-def _outline(view: View, looked: Looked, *, here: bool) -> None:
-    evidence = looked.evidence
+def _corners(view: View, evidence: Evidence) -> tuple[tuple[int, int], tuple[int, int]]:
+    """Upper left and lower right corner of a crop on the canvas, (x, y)."""
     x, y = view.at(evidence.location.row, evidence.location.column)
     pixels = view.scale if evidence.unit == "mm" else float(np.abs(view.matrix[0, :2]).max())
-    half = np.array([evidence.width, evidence.height]) * pixels / 2
-    low = (round(x - half[0]), round(y - half[1]))
-    high = (round(x + half[0]), round(y + half[1]))
-    cv2.rectangle(view.canvas, low, high, DARK, 4 if here else 2, cv2.LINE_AA)
-    cv2.rectangle(view.canvas, low, high, CYAN, 2 if here else 1, cv2.LINE_AA)
+    half_width, half_height = evidence.width * pixels / 2, evidence.height * pixels / 2
+    return (round(x - half_width), round(y - half_height)), (round(x + half_width), round(y + half_height))
+
+
+def _outline(view: View, looked: Looked, *, here: bool) -> None:
+    low, high = _corners(view, looked.evidence)
+    cv2.rectangle(view.canvas, low, high, COLORS[looked.side], 2 if here else 1, cv2.LINE_AA)
+
+
+def _number(view: View, looked: Looked) -> None:
+    # Numbers stand on the side of the patient they belong to, so that crops in one place stay readable.
+    (left, top), (right, _) = _corners(view, looked.evidence)
+    spot = {Side.RIGHT: left - 2, None: (left + right) // 2 - 5, Side.LEFT: right - 9}[looked.side]
+    _write(view.canvas, str(looked.number), (spot, top - 6), COLORS[looked.side], 0.5)
+
+
+def _frame(view: View, color: Color) -> None:
+    height, width = view.canvas.shape[:2]
+    cv2.rectangle(view.canvas, (1, 1), (width - 2, height - 2), color, 3)
 
 
 def _write_letters(view: View) -> None:
@@ -268,8 +292,12 @@ def _write_letters(view: View) -> None:
 
 
 def _write(canvas: Canvas, text: str, spot: tuple[int, int], color: Color, size: float) -> None:
-    cv2.putText(canvas, text, spot, FONT, size, DARK, 4, cv2.LINE_AA)
+    cv2.putText(canvas, text, spot, FONT, size, DARK, 3, cv2.LINE_AA)
     cv2.putText(canvas, text, spot, FONT, size, color, 1, cv2.LINE_AA)
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def _plane_words(view: View) -> str:

@@ -1,1 +1,0 @@
-"""Makes `readings` and other shared builders in this folder importable from the tests."""
