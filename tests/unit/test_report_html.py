@@ -43,7 +43,7 @@ class Page(HTMLParser):
 
     def handle_data(self, data: str) -> None:
         if self.open and self.open[-1] != "style" and data.strip():
-            self.text.append(" ".join(data.split()))
+            self.text.append(" ".join(data.replace("\u00ad", "").replace("\u200b", "").split()))
 
 
 @pytest.fixture(scope="module")

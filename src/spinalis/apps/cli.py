@@ -150,15 +150,9 @@ def simulate(
     The exact truth stands beside each of them.
     """
     from spinalis.apps import batch  # noqa: PLC0415  as above
+    from spinalis.simulate.study import simulate_to_folder  # noqa: PLC0415
 
     batch.prepare_folder(output)
-    try:
-        from spinalis.simulate.study import simulate_to_folder  # noqa: PLC0415
-    except ModuleNotFoundError as error:
-        if error.name != "numba":
-            raise
-        _complain("Simulator: expected numba, got an installation without it. Run: pip install 'spinalis[simulate]'")
-        raise typer.Exit(exit_codes.FAILURE) from error
     with terminal.progress_bar("Simulating") as progress:
 
         def count(done: int, total: int) -> None:

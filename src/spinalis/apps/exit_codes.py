@@ -20,13 +20,13 @@ NOTHING_GRADABLE = 4
 INTERRUPTED = 130
 
 OF_ERROR: dict[type[SpinalisError], int] = {
+    SpinalisError: FAILURE,
     InputError: FAILURE,
     GeometryError: FAILURE,
     PackError: FAILURE,
+    RecipeError: FAILURE,
+    SimulationError: FAILURE,
     OutputError: FAILURE,
-    RecipeError: USAGE,
-    SimulationError: USAGE,
-    SpinalisError: FAILURE,
 }
 """The nearest class above an error counts."""
 
