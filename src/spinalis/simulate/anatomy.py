@@ -96,8 +96,8 @@ PEDICLE_HEIGHT = (5, 8, 7, 7, 7, 7, 7.5, *(9, 11, 11.5, 12, 12, 12, 12.5, 13, 14
 PEDICLE_WIDTH = (6, 6, 5, 5, 5, 5.5, 6.5, *(7.5, 6, 5, 4.5, 4.5, 5, 5, 5.5, 6, 6.5, 7.5, 7.5), 7.5, 8, 9.5, 11.5, 15)
 SPINOUS_LENGTH = (6, 20, 14, 14, 17, 24, 30, *(32, 30, 28, 27, 27, 27, 27, 27, 26, 25, 25, 26), 29, 31, 32, 30, 24)
 # Tilt of the planes: wedge of each disc and of each body; positive opens to the front (lordosis).
-DISC_WEDGE = (0, 0, 3, 4, 5, 5, 5, 3, *(0,) * 10, 1, 2, 5, 7, 9.5, 12, 14, *(0,) * 6)
-BODY_WEDGE = (0, 0, 0, 0, 0, 0, -1, *(-3,) * 4, *(-4.5,) * 5, *(-3.5,) * 3, -2, -0.5, 1, 3, 8.5, 0, 0, 0, 0, 0, 0)
+DISC_WEDGE = (0, 0, 3, 4, 5, 5, 5, 3, *(0,) * 10, 0.5, 1, 3, 5, 7.5, 10, 12.5, *(0,) * 6)
+BODY_WEDGE = (0, 0, 0, 0, 0, 0, -1, *(-3,) * 4, *(-4.5,) * 5, *(-2.8,) * 3, -1.5, -0.5, 1, 2.5, 7.5, 0, 0, 0, 0, 0, 0)
 SACRAL_BEND = (5, 3, -9, -16, -18, -22)
 """Change of tilt along the sacrum and coccyx, S1 to Co."""
 
@@ -257,8 +257,8 @@ def _sample_vertebrae(rng: np.random.Generator, size: float, age: float, planes:
     out["pedicle_width"][S1:] = (14, 12, 10, 8, 4, 0)
     out["spinous_length"] = np.resize(np.asarray(SPINOUS_LENGTH, float), VERTEBRAE) * size * rng.normal(1, 0.06)
     out["spinous_length"][S1:] = (10, 8, 6, 3, 0, 0)
-    out["spinous_low"] = rng.normal(-0.1, 0.03, VERTEBRAE)
-    out["spinous_high"] = rng.normal(0.44, 0.03, VERTEBRAE)
+    out["spinous_low"] = rng.normal(-0.1, 0.035, VERTEBRAE)
+    out["spinous_high"] = rng.normal(0.46, 0.035, VERTEBRAE)
     out["spinous_drop"] = np.interp(np.arange(VERTEBRAE), (0, 6, 8, 15, 18, 30), (0.3, 0.3, 0.7, 0.8, 0.25, 0.05))
     out["lamina"] = rng.normal(6.2, 0.5) * np.interp(np.arange(VERTEBRAE), (0, 6, 19, 24, 29), (0.7, 0.8, 1, 0.8, 0.5))
     out["transverse"] = np.interp(np.arange(VERTEBRAE), (0, 7, 18, 19, 21, 23, 24), (22, 30, 22, 36, 45, 42, 20)) * size
@@ -272,13 +272,14 @@ def _sample_frames(rng: np.random.Generator, planes: NDArray[np.void], vertebrae
     tilt = np.zeros(PLANES)
     wedge = 2 * np.degrees(np.arctan(planes["wedge"]))
     body = np.asarray(BODY_WEDGE) * rng.normal(1, 0.2) + rng.normal(0, 1.2, VERTEBRAE)
-    slope = rng.normal(38, 7.5)
+    slope = rng.normal(35, 7)
     tilt[S1] = slope - wedge[S1] / 2
     for i in range(S1 - 1, -1, -1):
         tilt[i] = tilt[i + 1] - wedge[i + 1] / 2 - body[i] - wedge[i] / 2
     bend = np.asarray(SACRAL_BEND) * rng.normal(1, 0.25) + rng.normal(0, 3, 6)
     tilt[S1 + 1 :] = slope + np.cumsum(bend)
-    tilt += rng.normal(0, 2)
+    posture = np.interp(np.arange(PLANES), (2, 7, 19), (rng.normal(2, 6) - tilt[2], rng.normal(17, 6) - tilt[7], 0.0))
+    tilt += posture + rng.normal(0, 2)
     curve = rng.normal(0, 1.3) if rng.random() < 0.8 else rng.normal(0, 6)
     phase, period = rng.uniform(0, 2 * np.pi), rng.uniform(8, 16)
     along = np.arange(PLANES)
@@ -344,7 +345,8 @@ def _sample_contour(
     depth = np.interp(level, knots, (190, 125, 150, 215, 225, 215, 220, 225, 215)) * np.exp(0.13 * heavy)
     half_width = np.interp(level, knots, (75, 62, 120, 165, 160, 160, 180, 185, 180)) * np.exp(0.09 * heavy)
     front_fat = np.interp(level, knots, (6, 5, 10, 14, 16, 22, 26, 28, 20)) * np.exp(0.6 * heavy)
-    back = smooth(smooth(tip, 22) + 4, 12) + back_fat + _smooth(rng.normal(0, 25, len(z)), 12)
+    outermost = np.lib.stride_tricks.sliding_window_view(np.pad(tip, 8, mode="edge"), 17).max(axis=1)
+    back = smooth(smooth(0.5 * (outermost + tip), 10) + 4, 12) + back_fat + _smooth(rng.normal(0, 25, len(z)), 12)
     front = smooth(back - depth, 40)
     contour = np.stack(
         [at(centre[:, 0]), at(centre[:, 1]), back, front, smooth(half_width, 20), back_fat, front_fat, level], axis=1
@@ -369,8 +371,8 @@ def _sample_whole(rng: np.random.Generator, frames: FloatArray, female: bool, ag
         "gas": rng.uniform(0.5, 1.6),
         "vessel": rng.normal(1, 0.12),
         "psoas": rng.normal(0.92 if female else 1.08, 0.12),
-        "warp": rng.uniform(0.6, 1.6),
-        "fine_warp": rng.uniform(0.15, 0.45),
+        "warp": rng.uniform(0.5, 1.2),
+        "fine_warp": rng.uniform(0.08, 0.22),
         "heart_side": 1.0,
         "z_l1": frames[L1, 0, 2],
         "z_l4": frames[L3 + 2, 0, 2],

@@ -199,6 +199,14 @@ def roof_at(wall: float, depth: float, c: float, au: float) -> float:
 
 
 @compiled
+def cleft_at(f: float, au: float) -> float:
+    """How much deeper the canal is in the midline between two laminae, where its posterior fat lies."""
+    if au > 8:
+        return 0.0
+    return 6.0 * step((0.07 - f) / 0.1) * step((f + 0.4) / 0.1) * window(au, 3.4)
+
+
+@compiled
 def process_face(plane: Any, side: Any, wall: float, q: float) -> float:
     """The posterior border of the foramen: pars above, superior articular process below."""
     tip = 1.0 + side.process_up
@@ -342,10 +350,12 @@ def canal_tissue(body: Body, i: int, t: float, u: float, v: float, h: float) -> 
     edge = disc_edge(plane, side, front, au, q)
     if v < edge:
         return ANNULUS if abs(q) < plane.half_height + 1.5 else OSTEOPHYTE
-    roof = roof_at(wall, mix(lower.canal_depth, upper.canal_depth, t), c, au)
-    ceiling = roof - flavum_at(plane, side, au, q, h)
+    cleft = cleft_at(q / h, au)
+    roof = roof_at(wall, mix(lower.canal_depth, upper.canal_depth, t), c, au) + cleft
+    ceiling = roof - flavum_at(plane, side, au, q, h) * (1 if cleft < 1 else 0.8)
     if v > ceiling:
         return FLAVUM
+    ceiling -= cleft
     level = i + 1 - t
     end = min(1.0, max(0.0, (body.whole[0].sac_end - level) / 0.8)) ** 0.5
     a = mix(lower.sac_half_width, upper.sac_half_width, t) * end
@@ -435,6 +445,7 @@ def arch_tissue(body: Body, i: int, t: float, au: float, v: float, wall: float) 
         grow = side.facet * 0.6
         cu, cv = c + 3.6, wall + 0.86 * depth
         du, dv = au - cu, v - cv
+        grow += 0.9 * noise_at(body.noise, au / 4 + 5 * k, v / 4, 3.0 * f)
         e = (du / (8.2 + grow)) ** 2 + (dv / (7.6 + grow)) ** 2 + ((f + 0.07) / 0.31) ** 4
         if e < 1:
             joint = 0.72 * du + 0.69 * dv + 0.02 * (du * du - dv * dv)
@@ -446,7 +457,9 @@ def arch_tissue(body: Body, i: int, t: float, au: float, v: float, wall: float) 
         back = roof + vertebra.lamina
         if roof <= v < back:
             thin = min(min(v - roof, back - v), min(t - 0.06, 0.62 - t) * h)
-            return CORTEX if thin < 1.4 else PEDICLE
+            if au < 4:
+                thin = v - roof
+            return CORTEX if thin < 1.2 else PEDICLE
     if 0.5 < t < 0.76 and c < au < vertebra.transverse and wall + 5 < v < wall + 12 + 0.1 * au:
         thin = min(min(t - 0.5, 0.76 - t) * h, v - wall - 5)
         return CORTEX if thin < 1.4 else PEDICLE
@@ -459,7 +472,7 @@ def spinous_tissue(body: Body, i: int, t: float, au: float, v: float, wall: floa
     lower, upper = body.planes[i + 1], body.planes[i]
     base = wall + mix(lower.canal_depth, upper.canal_depth, t)
     behind = v - base
-    if au > 4.2 or behind < 0:
+    if au > 5.5 or behind < 0:
         return NOTHING
     for above in range(2):
         j = i - above
@@ -473,13 +486,17 @@ def spinous_tissue(body: Body, i: int, t: float, au: float, v: float, wall: floa
         taper = 0.08 * behind / max(length, 1.0)
         low, high = process.spinous_low + taper, process.spinous_high - 1.2 * taper
         if low < f < high:
-            half = 2.6 + 0.8 * behind / max(length, 1.0)
-            thin = min(min(f - low, high - f) * process.height, min(length - behind, half - au))
+            half = 3.4 + 1.2 * behind / max(length, 1.0)
+            middle, tall = 0.5 * (low + high), 0.5 * (high - low)
+            round_off = ((f - middle) / tall) ** 2 * 0.8 + (behind / length) ** 6 * 0.6
+            thin = min((1 - round_off) * tall * process.height, half - au)
             if thin > 0:
-                return CORTEX if thin < 1.0 else PEDICLE
+                return CORTEX if thin < 0.9 else PEDICLE
     reach = body.vertebrae[i].spinous_length
-    if behind < reach - 1 and au < 3.4:
-        return INTERSPINOUS
+    if behind < reach - 1 and au < 4.5:
+        fibre = noise_at(body.noise, v / 7 + 13 * i, (t * body.vertebrae[i].height + 0.5 * v) / 2.0, au / 3)
+        more = 0.8 - 0.9 * body.whole[0].infiltration
+        return FAT if fibre > more else LIGAMENT if fibre < -1.0 else INTERSPINOUS
     if behind < reach + 1.5 and au < 2.6 and i < FIRST_SACRAL:
         return LIGAMENT
     return NOTHING
@@ -506,6 +523,7 @@ def vertebral_body(body: Body, i: int, t: float, u: float, v: float, up: float, 
         if near > d - 0.5:
             return CORTEX
         inner = (u / (0.72 * plane.half_width)) ** 2 + ((v - 1.0) / (0.68 * plane.half_depth)) ** 2
+        inner += 0.22 * noise_at(body.noise, u / 3.5 + 7 * k, v / 3.5, near / 2)
         if inner < 1 and d > 1.2:
             degeneration = plane.degeneration
             if near < 0.7 * plane.cleft and degeneration < 0.6 and inner < 0.7 and k > 16:
@@ -519,7 +537,8 @@ def vertebral_body(body: Body, i: int, t: float, u: float, v: float, up: float, 
     lip = vertebra.front_lip * max(0.0, 1 - 6 * min(s, 1 - s)) if v < 0 else 0.0
     if i == 1 and t > 0.5:
         waist *= 0.75
-    depth, width = depth * waist + lip, width * waist
+    corner = max(0.0, 1 - min(s, 1 - s) * height / 3.5)
+    depth, width = depth * waist + lip - 1.1 * corner * corner, width * waist
     if v > 0:
         depth = mix(depth, depth / waist, 0.7)
     r = (u / width) ** 2 + (v / depth) ** 2 if v < 0 else (u / width) ** 4 + (v / depth) ** 4
@@ -574,7 +593,8 @@ def spine_tissue(body: Body, i: int, t: float, u: float, v: float, up: float, do
     if v < front - 4:
         return NOTHING
     if au < c:
-        if v < roof_at(wall, depth, c, au):
+        f = t if t < 0.5 else t - 1
+        if v < roof_at(wall, depth, c, au) + cleft_at(f, au):
             if au > c - 0.6 and vertebra.pedicle_low < t * vertebra.height < vertebra.pedicle_high:
                 return CORTEX
             return canal_tissue(body, i, t, u, v, vertebra.height)
@@ -582,11 +602,13 @@ def spine_tissue(body: Body, i: int, t: float, u: float, v: float, up: float, do
         return label if label != NOTHING else spinous_tissue(body, i, t, au, v, wall)
     if i >= FIRST_SACRAL:
         ala = mix(lower.half_width, upper.half_width, t) * (2.0 if i < 26 else 1.3)
-        if au < ala and front - 6 < v < wall + depth + 2:
+        edge = 4 * noise_at(body.noise, u / 9, v / 9, 2.0 * i + t)
+        sunk = 14 * (au / ala) ** 3
+        if au < ala + edge and front - 8 + 0.5 * sunk < v < wall + depth + 2 - sunk + edge:
             hole = (au - c - 5) ** 2 + (v - wall - 4) ** 2
             if hole < 30 and t < 0.45:
                 return ROOT if hole < 7 else EPIDURAL_FAT
-            return CORTEX if ala - au < 1.2 or v > wall + depth + 0.8 else PEDICLE
+            return CORTEX if ala + edge - au < 1.2 or v > wall + depth + 0.8 - sunk + edge else PEDICLE
         return NOTHING
     if v < wall + 14 and au < c + vertebra.pedicle_width + 8:
         return foramen_tissue(body, i, t, au, 1 if u > 0 else 0, v, wall)

@@ -43,10 +43,12 @@ RECESS_MODERATE, RECESS_SEVERE = 1.1, 0.62
 Source: Bartynski and Lin, AJNR 2003 (root flattened with, and without, CSF around it); the ratios are fitted.
 """
 
-FORAMEN_LOST_DIRECTIONS, FORAMEN_ROOT_SHARE = 3.5, 0.72
-"""Fat lost in all four directions is moderate; a root below this share of its area has collapsed: severe.
+FORAMEN_FAT_SHARE, FORAMEN_ROOT_SHARE = 0.62, 0.72
+"""Moderate: the root has lost more than a third of the fat around it; severe: the root itself has collapsed below
+this share of its area.
 
-Source: Lee et al., AJR 2010 (grade 2: fat obliterated in four directions; grade 3: root deformed); share fitted.
+Source: Lee et al., AJR 2010 (grade 2: fat obliterated around the root; grade 3: root deformed). Both shares are fitted:
+in this anatomy the root collapses before fat is gone in all four directions, so the share of fat stands for them.
 """
 
 STUDY_CORRELATION, LEVEL_CORRELATION = 0.4, 0.3
@@ -78,9 +80,9 @@ def grade_recess(height_mm: float, root_mm: float) -> int:
     return 2 if ratio < RECESS_SEVERE else int(ratio < RECESS_MODERATE)
 
 
-def grade_foramen(root_share: float, lost_directions: float) -> int:
-    """0 normal or mild, 1 moderate, 2 severe; see `FORAMEN_LOST_DIRECTIONS`."""
-    return 2 if root_share < FORAMEN_ROOT_SHARE else int(lost_directions > FORAMEN_LOST_DIRECTIONS)
+def grade_foramen(root_share: float, fat_share: float) -> int:
+    """0 normal or mild, 1 moderate, 2 severe; see `FORAMEN_FAT_SHARE`."""
+    return 2 if root_share < FORAMEN_ROOT_SHARE else int(fat_share < FORAMEN_FAT_SHARE)
 
 
 def side_index(side: Side | None) -> int:
@@ -165,7 +167,7 @@ def _grader(measures: Measures, k: int, s: int, condition: Condition) -> Callabl
         return lambda: grade_canal(*measures.canal(k)[:2])
     if kind == "recess":
         return lambda: grade_recess(*measures.recess(k, s))
-    return lambda: grade_foramen(*measures.foramen(k, s)[:2])
+    return lambda: grade_foramen(*measures.foramen(k, s)[::2])
 
 
 def _knob(rng: np.random.Generator, subject: Subject, k: int, condition: Condition) -> Callable[[float], None]:

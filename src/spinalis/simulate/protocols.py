@@ -8,6 +8,9 @@ from spinalis.simulate.scanner import Stack, turned_axes
 from spinalis.simulate.sequence import Protocol
 from spinalis.vocabulary import Plane, Region, Sequence
 
+ABDOMEN = 3
+"""After the kinds of `simulate.other`."""
+
 VENDORS = ("SIEMENS", "Philips Medical Systems", "GE MEDICAL SYSTEMS")
 
 DESCRIPTIONS: dict[tuple[Plane, Sequence], tuple[str, ...]] = {
@@ -20,9 +23,9 @@ DESCRIPTIONS: dict[tuple[Plane, Sequence], tuple[str, ...]] = {
     (Plane.CORONAL, Sequence.T1W): ("t1_tse_cor", "COR T1", "Cor T1", "T1W_COR", "T1 cor", "cor T1 FSE"),
 }
 BODY_PARTS = {
-    Region.LUMBAR: ("LSPINE", "SPINE", "L-SPINE", "LUMBAR SPINE"),
-    Region.THORACIC: ("TSPINE", "SPINE", "T-SPINE", "THORACIC SPINE"),
-    Region.CERVICAL: ("CSPINE", "SPINE", "C-SPINE", "NECK"),
+    Region.LUMBAR: ("LSPINE", "SPINE", "L_SPINE", "LUMBAR SPINE"),
+    Region.THORACIC: ("TSPINE", "SPINE", "T_SPINE", "THORACIC SPINE"),
+    Region.CERVICAL: ("CSPINE", "SPINE", "C_SPINE", "NECK"),
     Region.UNKNOWN: ("BRAIN", "KNEE", "SHOULDER", "ABDOMEN"),
 }
 
@@ -39,12 +42,12 @@ def sagittal_stack(rng: np.random.Generator, subject: Subject, region: Region) -
     pixel = field / rows
     columns = rows if rng.random() < 0.65 else int(rows * rng.uniform(0.55, 0.85)) // 2 * 2
     centre = plane_point(subject, middle, 17.0)
-    centre += (rng.normal(0, 1.5), rng.normal(-14, 14) * min(1.0, columns / rows), rng.normal(8, 14))
+    centre += (rng.normal(0, 1.0), rng.normal(-14, 14) * min(1.0, columns / rows), rng.normal(8, 14))
     thickness = rng.uniform(3.0, 4.3)
     return Stack(
         plane=Plane.SAGITTAL,
         centre=centre,
-        axes=turned_axes(Plane.SAGITTAL, rng.normal(0, 1.5), rng.normal(0, 1.5)),
+        axes=turned_axes(Plane.SAGITTAL, rng.normal(0, 1.5), rng.normal(0, 1.0)),
         count=int(rng.choice((11, 13, 15, 15, 17))),
         rows=rows,
         columns=columns,
@@ -104,6 +107,31 @@ def coronal_stack(rng: np.random.Generator, subject: Subject, region: Region) ->
         pixel_mm=rng.uniform(300, 400) / 256,
         thickness_mm=float(rng.uniform(4, 8)),
         spacing_mm=float(rng.uniform(8, 14)),
+    )
+
+
+def other_stack(rng: np.random.Generator, subject: Subject, kind: int) -> Stack:
+    """Slices through a brain (0), knee (1), shoulder (2), in any plane, or an abdomen (3), not sagittal."""
+    low, high = ((200, 260), (140, 200), (140, 210), (330, 420))[kind]
+    choices = (Plane.AXIAL, Plane.CORONAL) if kind == ABDOMEN else (Plane.AXIAL, Plane.CORONAL, Plane.SAGITTAL)
+    plane = choices[int(rng.integers(0, len(choices)))]
+    centre = rng.normal(0, 6, 3)
+    if kind == ABDOMEN:
+        centre = plane_point(subject, rng.uniform(17.5, 22), 0.0) + (rng.normal(0, 10), rng.uniform(-110, -70), 0)
+    rows = int(rng.choice((224, 256, 320)))
+    count = int(rng.integers(8, 16))
+    thickness = rng.uniform(3, 6)
+    reach = (130, 80, 80, 180)[kind]
+    return Stack(
+        plane=plane,
+        centre=centre,
+        axes=turned_axes(plane, rng.normal(0, 6), rng.normal(0, 6)),
+        count=count,
+        rows=rows,
+        columns=rows,
+        pixel_mm=rng.uniform(low, high) / rows,
+        thickness_mm=thickness,
+        spacing_mm=max(thickness, reach / count),
     )
 
 

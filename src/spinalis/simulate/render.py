@@ -31,12 +31,11 @@ NEAR_SPINE_MM = 78.0
 
 @compiled
 def tissue_at(body: Body, x: float, y: float, z: float, hint: int) -> tuple[int, int]:
-    """The label at a point, LPS mm, and the vertebra to try first for the next point."""
-    x, y, z = warp(body, x, y, z)
+    """The label at a point of the smooth anatomy, LPS mm, and the vertebra to try first for the next point."""
     contour = body.contour
     row = int(min(max((z - body.contour_z) * 0.5, 0.0), contour.shape[0] - 1.0))
     dx, dy = x - contour[row, 0], y - contour[row, 1]
-    if abs(dx) < 60 and -40 < dy < NEAR_SPINE_MM:
+    if abs(dx) < 60 and -40 < dy < NEAR_SPINE_MM and y < contour[row, 2] - 2:
         i, t, u, v, up, down = locate(body, x, y, z, hint)
         if i >= 0:
             hint = i
@@ -65,12 +64,17 @@ def render_slices(body: Body, planes: Any, offsets: Any, labels: Any, texture: A
             hint = 22
             for column in range(labels.shape[2]):
                 first = 0
+                x = p[0, 0] + column * p[1, 0] + row * p[2, 0]
+                y = p[0, 1] + column * p[1, 1] + row * p[2, 1]
+                z = p[0, 2] + column * p[1, 2] + row * p[2, 2]
+                wx, wy, wz = warp(body, x, y, z)
+                wx, wy, wz = wx - x, wy - y, wz - z
                 for n in range(SAMPLES):
                     c, r, d = column + offsets[n, 0], row + offsets[n, 1], offsets[n, 2]
                     x = p[0, 0] + c * p[1, 0] + r * p[2, 0] + d * p[3, 0]
                     y = p[0, 1] + c * p[1, 1] + r * p[2, 1] + d * p[3, 1]
                     z = p[0, 2] + c * p[1, 2] + r * p[2, 2] + d * p[3, 2]
-                    label, hint = tissue_at(body, x, y, z, hint)
+                    label, hint = tissue_at(body, x + wx, y + wy, z + wz, hint)
                     labels[s, row, column, n] = label
                     if n == 0:
                         first = label

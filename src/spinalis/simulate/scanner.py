@@ -125,13 +125,20 @@ def sample_artefacts(rng: np.random.Generator, stack: Stack) -> Artefacts:
 
 
 def scan(
-    rng: np.random.Generator, images: FloatStack, stack: Stack, subject: Subject, artefacts: Artefacts
+    rng: np.random.Generator,
+    images: FloatStack,
+    stack: Stack,
+    artefacts: Artefacts,
+    distances: tuple[FloatArray, FloatArray],
 ) -> NDArray[np.uint16]:
-    """Turn the water and fat images (2, S, rows, columns) into stored values (S, rows, columns)."""
+    """Turn the water and fat images (2, S, rows, columns) into stored values (S, rows, columns).
+
+    `distances` are those of `distances_to` (rows, columns).
+    """
     image = images[0] + _shifted(images[1], artefacts.fat_shift_px)
     for index in range(len(image)):
         image[index] = cv2.GaussianBlur(image[index], (0, 0), sigmaX=artefacts.blur_px[0], sigmaY=artefacts.blur_px[1])
-    front, behind = _distances(stack, subject)
+    front, behind = distances
     _smear(image, stack, artefacts, np.clip((front - 12) / 14, 0, 1).astype(np.float32))
     image *= _sensitivity(stack, artefacts, front, behind)
     if artefacts.truncation < 1:
@@ -148,11 +155,13 @@ def _shifted(fat: FloatStack, pixels: float) -> FloatStack:
     """Move the fat along the rows, linearly between two whole pixels."""
     whole = int(np.floor(pixels))
     part = np.float32(pixels - whole)
-    near = np.roll(fat, whole, axis=2)
-    return near + part * (np.roll(near, 1, axis=2) - near)
+    reach = abs(whole) + 2
+    wide = np.pad(fat, ((0, 0), (0, 0), (reach, reach)), mode="edge")
+    near = np.roll(wide, whole, axis=2)
+    return (near + part * (np.roll(near, 1, axis=2) - near))[:, :, reach:-reach]
 
 
-def _distances(stack: Stack, subject: Subject) -> tuple[FloatArray, FloatArray]:
+def distances_to(stack: Stack, subject: Subject) -> tuple[FloatArray, FloatArray]:
     """How far every pixel lies before the bodies, and before the skin of the back: two (rows, columns) in mm."""
     points = stack.positions()
     index = (points[..., 2] - subject.contour_z) / CONTOUR_STEP_MM

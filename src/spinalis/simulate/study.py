@@ -21,8 +21,15 @@ from spinalis.errors import SimulationError
 from spinalis.records import FloatArray, Image, Series, Slice, Study, Vector
 from spinalis.simulate.anatomy import PLANE_OF_LANDMARK, PLANE_OF_LEVEL, Subject, sample_subject
 from spinalis.simulate.pathology import Measures, carve, measurement_table, side_index, wished_grades
-from spinalis.simulate.protocols import axial_stacks, coronal_stack, header, sagittal_stack
-from spinalis.simulate.scanner import SAMPLE_OFFSETS, Stack, sample_artefacts, scan
+from spinalis.simulate.protocols import (
+    ABDOMEN,
+    axial_stacks,
+    coronal_stack,
+    header,
+    other_stack,
+    sagittal_stack,
+)
+from spinalis.simulate.scanner import SAMPLE_OFFSETS, Stack, distances_to, sample_artefacts, scan
 from spinalis.simulate.sequence import Protocol, sample_protocol, signal_table
 from spinalis.simulate.tissue import sample_tissues
 from spinalis.vocabulary import Anatomy, Condition, Level, Plane, Region, Sequence, Severity, Side
@@ -30,7 +37,7 @@ from spinalis.vocabulary import Anatomy, Condition, Level, Plane, Region, Sequen
 if TYPE_CHECKING:
     from spinalis.simulate.kernel import Body
 
-PROFILES = ("lumbar", "lumbar-balanced", "cervical", "thoracic")
+PROFILES = ("lumbar", "lumbar-balanced", "cervical", "thoracic", "other")
 CORD_VISIBLE_MM2 = {Plane.AXIAL: 14.0, Plane.SAGITTAL: 60.0, Plane.CORONAL: 60.0}
 """Area of cord in a slice from which on a reader would say that it is in view. Fitted."""
 
@@ -91,6 +98,10 @@ def simulate_study(seed: int, number: int, profile: str = "lumbar", *, severity_
     rng = np.random.default_rng([seed, number, PROFILES.index(profile)])
     key = sha256(f"{seed}/{number}/{profile}".encode()).hexdigest()[:12]
     body, subject = _sample_body(rng)
+    if profile == "other":
+        series = _acquire_other(rng, subject, body)
+        records = tuple(one.series for one in series)
+        return SimulatedStudy(study=Study(key=key, series=records), series=series, truth=Truth())
     region = {"cervical": Region.CERVICAL, "thoracic": Region.THORACIC}.get(profile, Region.LUMBAR)
     grades: dict[tuple[Condition, Level], Severity] = {}
     measures = _measures(body)
@@ -208,7 +219,8 @@ def _acquire(rng: np.random.Generator, subject: Subject, body: "Body", region: R
         for sequence in sequences:
             protocol = protocols[sequence]
             water, fat = signal_table(protocol, tissues)
-            pixels = _expose(rng, (labels, texture), (water, fat, tissues.texture), stack, subject)
+            tables = (water, fat, tissues.texture)
+            pixels = _expose(rng, (labels, texture), tables, stack, distances_to(stack, subject))
             record = make_series(rng, stack, pixels, protocol, (region, vendor, len(series) + 2))
             series.append(
                 SimulatedSeries(
@@ -221,6 +233,40 @@ def _acquire(rng: np.random.Generator, subject: Subject, body: "Body", region: R
                     pixels=pixels,
                 )
             )
+    return tuple(series)
+
+
+def _acquire_other(rng: np.random.Generator, subject: Subject, body: "Body") -> tuple[SimulatedSeries, ...]:
+    """Two to four series of a brain, knee, shoulder or abdomen, in any plane."""
+    from spinalis.simulate.other import shape_labels  # noqa: PLC0415
+
+    kind = int(rng.integers(0, 4))
+    size = float(rng.normal(1, 0.07))
+    vendor, field_t = int(rng.integers(0, 3)), float(rng.choice((1.5, 3.0)))
+    tissues = sample_tissues(rng, field_t, subject.age)
+    series: list[SimulatedSeries] = []
+    for _ in range(int(rng.integers(2, 5))):
+        stack = other_stack(rng, subject, kind)
+        anatomy = render_labels(body, stack) if kind == ABDOMEN else shape_labels(kind, subject.noise, size, stack)
+        sequence = (Sequence.T1W, Sequence.T2W, Sequence.OTHER, Sequence.STIR)[
+            int(rng.choice(4, p=(0.3, 0.4, 0.2, 0.1)))
+        ]
+        protocol = sample_protocol(rng, sequence, field_t)
+        tables = (*signal_table(protocol, tissues), tissues.texture)
+        away = np.zeros((stack.rows, stack.columns))
+        distances = distances_to(stack, subject) if kind == ABDOMEN else (away - 100.0, away)
+        pixels = _expose(rng, anatomy, tables, stack, distances)
+        series.append(
+            SimulatedSeries(
+                series=make_series(rng, stack, pixels, protocol, (Region.UNKNOWN, vendor, len(series) + 2)),
+                anatomy=Anatomy.OTHER,
+                region=Region.UNKNOWN,
+                plane=stack.plane,
+                sequence=sequence,
+                cord=(False,) * stack.count,
+                pixels=pixels,
+            )
+        )
     return tuple(series)
 
 
@@ -249,13 +295,13 @@ def _expose(
     anatomy: tuple[NDArray[np.uint8], NDArray[np.float32]],
     tables: tuple[FloatArray, FloatArray, FloatArray],
     stack: Stack,
-    subject: Subject,
+    distances: tuple[FloatArray, FloatArray],
 ) -> NDArray[np.uint16]:
     from spinalis.simulate.render import shade  # noqa: PLC0415
 
     images = np.empty((2, *anatomy[1].shape), np.float32)
     shade(*anatomy, *tables, images)
-    pixels = scan(rng, images, stack, subject, sample_artefacts(rng, stack))
+    pixels = scan(rng, images, stack, sample_artefacts(rng, stack), distances)
     pixels.flags.writeable = False
     return pixels
 

@@ -33,8 +33,8 @@ from spinalis.simulate.kernel import (
 def muscle_or_streak(body: Body, x: float, y: float, z: float, more: float) -> int:
     """Muscle with fat in streaks along z; `more` shifts how much fat."""
     fat = body.whole[0].infiltration
-    n = 0.75 * noise_at(body.noise, x / 2.2, y / 2.2, z / 14) + 0.65 * noise_at(body.noise, x / 7 + 11, y / 7, z / 28)
-    return FAT if n + more > 1.75 - 1.5 * fat else MUSCLE
+    n = 0.7 * noise_at(body.noise, x / 1.3, y / 1.1, z / 12) + 0.7 * noise_at(body.noise, x / 6 + 11, y / 6, z / 28)
+    return FAT if n + more > 1.8 - 1.5 * fat else MUSCLE
 
 
 @compiled
@@ -49,7 +49,7 @@ def back_tissue(body: Body, x: float, y: float, z: float, behind: float, level: 
     n = noise_at(body.noise, x / 14, y / 14, z / 30)
     if ax < 0.6 + 0.5 * n:
         return FAT
-    if abs(ax - 24 - 5 * n) < 0.7 + 0.8 * noise_at(body.noise, x / 9 + 5, y / 9, z / 30) and behind > 8:
+    if abs(ax - 24 - 5 * n) < 0.1 + 0.8 * noise_at(body.noise, x / 9 + 5, y / 9, z / 30) and behind > 8:
         return FAT
     low = step((level - 21.5) / 3.0)
     return muscle_or_streak(body, x, y, z, 0.5 * low * step((26 - ax) / 20) - 0.1)
@@ -91,7 +91,7 @@ def belly_tissue(body: Body, x: float, y: float, z: float, front: float, level: 
     grow = step((level - 19.2) / 4.5)
     if 19 < level < 25.5:
         px, pf = 27 + 16 * grow, -16 + 24 * grow * grow
-        r = (7 + 12 * grow) * whole.psoas
+        r = (7 + 12 * grow) * whole.psoas * (1 + 0.13 * noise_at(noise, x / 11, y / 11, z / 20))
         if ((ax - px) / r) ** 2 + ((front - pf) / (1.2 * r)) ** 2 < 1:
             return muscle_or_streak(body, x, y, z, -0.9)
     kz = z - whole.z_l1 + 8 * (side < 0)
@@ -109,7 +109,7 @@ def belly_tissue(body: Body, x: float, y: float, z: float, front: float, level: 
         return FLUID
     if front < 7:
         return FAT
-    n = noise_at(noise, x / 11, y / 11 + 7, z / 9)
+    n = noise_at(noise, x / 9, y / 9 + 7, z / 8) + 0.5 * noise_at(noise, x / 3.5, y / 3.5 + 7, z / 5)
     far = step((front - 10) / 40)
     rim = n - (0.35 - whole.bowel) * far - 1.2 * (1 - far)
     if rim > 0:
@@ -120,8 +120,11 @@ def belly_tissue(body: Body, x: float, y: float, z: float, front: float, level: 
             if m < -whole.gas - 0.4:
                 return FLUID
         return BOWEL
-    if abs(noise_at(noise, x / 4 + 3, y / 4, z / 8)) < 0.07:
+    strand = noise_at(noise, x / 3 + 3, y / 3, z / 9)
+    if abs(strand) < 0.06:
         return FLOW_VOID
+    if strand > 1.3:
+        return BOWEL
     return FAT
 
 
@@ -142,9 +145,10 @@ def chest_tissue(body: Body, x: float, y: float, z: float, front: float, level: 
         return MUSCLE if h > 0.55 or noise_at(noise, x / 14, y / 14, z / 14) > 0.7 else FLOW_VOID
     if abs(x) < 18 and front < 55:
         return SLOW_BLOOD if noise_at(noise, x / 8, y / 8, z / 14) > 0.8 else FAT
-    if abs(x) > 20 + 0.2 * max(0.0, 30 - front) or front > 55:
+    soft = noise_at(noise, x / 9, y / 9, z / 14)
+    if abs(x) > 19 + 0.25 * max(0.0, 25 - front) + 5 * soft or front > 55:
         return LUNG
-    return FAT
+    return FAT if soft > -0.5 else MUSCLE
 
 
 @compiled
@@ -169,22 +173,23 @@ def neck_tissue(body: Body, x: float, y: float, z: float, front: float, level: f
             return CORTEX if r < 1.05 or r > 1.13 else MARROW
     if ax < 9 and front < 6:
         return MUSCLE
-    if ax < 9 + 3 * (level < 3) and 7 < front < 18 + 5 * (level > 4):
+    tube = (ax / (8 + 3 * (level < 3))) ** 2 + ((front - 14 - 3 * (level > 4)) / (6 + 2 * (level > 4))) ** 2
+    if tube < 1:
         return AIR
-    if ax < 12 and 5 < front < 27 and level > 3:
-        return MUSCLE
+    if tube < 2.4 and level > 3:
+        return CORTEX if tube < 1.4 else MUSCLE
     if (ax - 26) ** 2 + (front - 8) ** 2 < 16 or (ax - 31) ** 2 + (front - 3) ** 2 < 34:
         return FLOW_VOID
     if level < 3.2 and front > 20:
         jaw = abs(np.sqrt(ax * ax + (front - 20) ** 2) - 62)
         if jaw < 7 and level > 1.2:
             return CORTEX if jaw > 5 else MARROW
-        return muscle_or_streak(body, x, z, y, 0.3) if level > 0.2 else BOWEL
+        return muscle_or_streak(body, x, z, y, 0.1) if level > 0.2 else BOWEL
     if ax > 16 and abs(noise_at(noise, x / 9, y / 9, z / 18)) < 0.28:
         return FAT
     if front > 30 and noise_at(noise, x / 7, y / 7, z / 12) > 0.2:
         return FAT
-    return muscle_or_streak(body, x, y, z, -0.3)
+    return muscle_or_streak(body, x, y, z, -0.7)
 
 
 @compiled
@@ -223,14 +228,21 @@ def body_tissue(body: Body, x: float, y: float, z: float) -> int:
     front = spine - half_depth - y
     behind = y - spine - half_depth
     hill = noise_at(body.noise, x / 16 + 40, y / 16, z / 25)
-    if behind > 9 + 0.12 * abs(xs) + 1.5 * hill:
-        if 7 < level < 19 and abs(xs) > 45 and wall > 12:
-            return LUNG
+    if level > 22.9:
+        lateral = abs(xs) - 46 - 9 * (24.6 - level)
+        if lateral > 0 and front > -60:
+            wing = front + 24 - 0.75 * lateral + 3 * hill
+            if abs(wing) < 6 and lateral < 90:
+                return CORTEX if abs(wing) > 4.6 else PEDICLE
+            if wing < 26:
+                return muscle_or_streak(body, xs, y, z, -0.6)
+    if behind > 5 + 0.1 * abs(xs) + 1.5 * hill:
+        if 7.5 < level < 18 and abs(xs) > 40 + 4 * hill and wall > 13:
+            rib = np.sin(0.28 * (z + 0.4 * y + 0.5 * abs(xs)))
+            return LUNG if wall > 24 else MARROW if rib > 0.7 else MUSCLE
         if wall < 1.0 and level < 25:
             return LIGAMENT
         return back_tissue(body, xs, y, z, behind, level)
-    if level >= 24 and abs(xs) > 48 and behind > -50 and abs(xs) < 75:
-        return PEDICLE if abs(abs(xs) - 58 - 0.1 * behind) < 6 else muscle_or_streak(body, xs, y, z, -0.4)
     if level < 7.4:
         return neck_tissue(body, xs, y, z, front, level)
     if wall < 10:
@@ -240,9 +252,7 @@ def body_tissue(body: Body, x: float, y: float, z: float) -> int:
             rib = np.sin(0.28 * (z + 0.4 * y))
             return MARROW if rib > 0.75 else MUSCLE
         return chest_tissue(body, xs, y, z, front, level)
-    if abs(xs) < 22 and -12 < front < 1.0:
-        return LIGAMENT
-    square = ((abs(xs) - 58 - 3 * hill) / 21) ** 2 + ((behind + 2) / (12 + 2 * hill)) ** 2
+    square = ((abs(xs) - 56 - 3 * hill) / 22) ** 2 + ((behind - 1) / (13 + 2 * hill)) ** 2
     if square < 1 and 18.5 < level < 23.6:
         return muscle_or_streak(body, xs, y, z, -0.4)
     return belly_tissue(body, xs, y, z, front, level)

@@ -82,13 +82,13 @@ RELAXATION: dict[Tissue, Relaxation] = {
     Tissue.FAT: Relaxation(t1=(290, 370), t2=(160, 160), density=1.0, fat=0.95, texture=0.05),
     Tissue.MUSCLE: Relaxation(t1=(1000, 1400), t2=(42, 36), density=0.82, fat=0.05, texture=0.09),
     Tissue.CORTEX: Relaxation(t1=(600, 600), t2=(6, 6), density=0.16, texture=0.1),
-    Tissue.MARROW: Relaxation(t1=(1000, 1200), t2=(58, 52), density=0.72, fat=0.45, texture=0.09),
-    Tissue.ANNULUS: Relaxation(t1=(950, 1150), t2=(42, 38), density=0.62, texture=0.1),
+    Tissue.MARROW: Relaxation(t1=(1000, 1200), t2=(58, 52), density=0.95, fat=0.5, texture=0.08),
+    Tissue.ANNULUS: Relaxation(t1=(950, 1150), t2=(42, 38), density=0.72, texture=0.1),
     Tissue.NUCLEUS_0: _disc(1.25, 0.0),
     Tissue.NUCLEUS_1: _disc(0.85, 0.35),
     Tissue.NUCLEUS_2: _disc(0.55, 0.6),
     Tissue.NUCLEUS_3: _disc(0.42, 1.0),
-    Tissue.CSF: Relaxation(t1=(3000, 3000), t2=(1200, 1200), density=1.0, texture=0.03),
+    Tissue.CSF: Relaxation(t1=(3000, 3000), t2=(1000, 1000), density=0.86, texture=0.04),
     Tissue.CORD_WHITE: Relaxation(t1=(780, 920), t2=(80, 72), density=0.74, texture=0.03),
     Tissue.CORD_GREY: Relaxation(t1=(920, 1050), t2=(92, 84), density=0.82, texture=0.03),
     Tissue.ROOTLET: Relaxation(t1=(950, 1100), t2=(80, 74), density=0.8),
@@ -111,8 +111,8 @@ RELAXATION: dict[Tissue, Relaxation] = {
     Tissue.BRAIN_WHITE: Relaxation(t1=(650, 850), t2=(75, 68), density=0.7, texture=0.03),
     Tissue.BRAIN_GREY: Relaxation(t1=(1000, 1350), t2=(98, 90), density=0.82, texture=0.03),
     Tissue.CARTILAGE: Relaxation(t1=(1100, 1240), t2=(45, 38), density=0.75),
-    Tissue.PEDICLE: Relaxation(t1=(1000, 1200), t2=(56, 50), density=0.68, fat=0.48, texture=0.1),
-    Tissue.OSTEOPHYTE: Relaxation(t1=(1000, 1200), t2=(50, 46), density=0.6, fat=0.45, texture=0.12),
+    Tissue.PEDICLE: Relaxation(t1=(1000, 1200), t2=(56, 50), density=0.88, fat=0.5, texture=0.1),
+    Tissue.OSTEOPHYTE: Relaxation(t1=(1000, 1200), t2=(50, 46), density=0.7, fat=0.45, texture=0.12),
 }
 MARROW_TISSUES = (Tissue.MARROW, Tissue.PEDICLE, Tissue.OSTEOPHYTE)
 FAT_TISSUES = (Tissue.FAT, Tissue.EPIDURAL_FAT)
@@ -142,10 +142,10 @@ def sample_tissues(rng: np.random.Generator, field_t: float, age: float) -> Tiss
     t2 = np.array([row.t2[high] for row in rows]) * rng.normal(1, 0.07, len(rows))
     density = np.array([row.density for row in rows]) * rng.normal(1, 0.03, len(rows))
     fraction = np.array([row.fat for row in rows])
-    marrow = float(np.clip(rng.normal(0.3 + 0.28 * (age - 20) / 65, 0.08), 0.12, 0.75))
+    marrow = float(np.clip(rng.normal(0.42 + 0.22 * (age - 20) / 65, 0.1), 0.15, 0.85))
     for tissue in MARROW_TISSUES:
         fraction[tissue] = np.clip(marrow + 0.03 * (tissue != Tissue.MARROW), 0, 0.85)
-    t2[Tissue.CSF] = rng.uniform(700, 2000)
+    t2[Tissue.CSF] = rng.uniform(350, 1600)
     return TissueTable(
         t1=t1,
         t2=t2,
