@@ -305,7 +305,7 @@ def test_missing_packs_are_told_before_any_work(run: Run, tmp_path: Path, monkey
 def test_triage_prints_a_table(run: Run, world: World) -> None:
     result = run("triage", *world((reading(),)))
     assert result.code == 0
-    assert "header contradicts pixels sequence" in result.out
+    assert "header contradicts pixels: sequence" in result.out
     assert "sagittal 1.00" in result.out
 
 

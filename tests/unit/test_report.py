@@ -130,7 +130,7 @@ def test_the_series_table_tells_flags_in_words(simulated: Report) -> None:
     row = simulated.series[1]
     assert (row.number, row.slices, row.sequence.label) == ("4", 11, "T1w")
     assert row.cord == "5–7"
-    assert row.notes == ("header contradicts pixels sequence",)
+    assert row.notes == ("header contradicts pixels: sequence",)
 
 
 def test_the_report_carries_no_identifier(simulated: Report) -> None:

@@ -26,11 +26,11 @@ from spinalis.report.words import (
     RADIOLOGICAL_ORDER,
     RESEARCH_USE_ONLY,
     SHORT_NAMES,
-    flag_words,
     joined,
     likelihood,
     named,
     not_assessed,
+    notes,
     place,
     ranges,
     slice_name,
@@ -143,7 +143,7 @@ def series_rows(study: Study, labels: tuple[SeriesLabel, ...]) -> tuple[SeriesRo
             plane=_verdict(label.plane),
             sequence=_verdict(label.sequence),
             cord=ranges(label.cord_slices),
-            notes=tuple(flag_words(f) for f in dict.fromkeys((*found[label.series_key].flags, *label.flags))),
+            notes=notes((*found[label.series_key].flags, *label.flags)),
         )
         for label in labels
     )

@@ -1,6 +1,6 @@
 """The words of the report: what stands for a probability, a level's place, a condition, a list of slices."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from collections.abc import Sequence as Ordered
 
 from spinalis.records import Finding, NotAssessed, Series, Vector
@@ -55,9 +55,15 @@ def percent(probability: float) -> str:
     return ">99 %" if probability >= 0.995 else f"{probability * 100:.0f} %"
 
 
-def flag_words(flag: str) -> str:
-    """A flag of a series in words: `header_contradicts_pixels_sequence` gives `header contradicts pixels sequence`."""
-    return flag.replace("_", " ")
+_CONTRADICTION = "header_contradicts_pixels_"
+
+
+def notes(flags: Iterable[str]) -> tuple[str, ...]:
+    """The flags of a series in words, each once: `missing pixels`, `header contradicts pixels: region, sequence`."""
+    found = dict.fromkeys(flags)
+    contradicted = [flag.removeprefix(_CONTRADICTION) for flag in found if flag.startswith(_CONTRADICTION)]
+    others = tuple(flag.replace("_", " ") for flag in found if not flag.startswith(_CONTRADICTION))
+    return (*others, f"header contradicts pixels: {', '.join(contradicted)}") if contradicted else others
 
 
 def joined(words: Ordered[str]) -> str:
