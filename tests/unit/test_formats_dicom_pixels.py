@@ -1,6 +1,7 @@
 """Pixels come out as float32 values with bright as bright, whatever way they are stored."""
 
 import pickle
+import struct
 from pathlib import Path
 from typing import Any
 
@@ -165,11 +166,25 @@ def test_a_file_that_went_away_is_an_error(tmp_path: Path) -> None:
         series.load(0)
 
 
-def test_pixels_of_another_shape_than_the_header_says_are_an_error(tmp_path: Path) -> None:
-    series = one_series(save(classic(0), tmp_path / "a.dcm"))
-    save(classic(0, Rows=20, Columns=30), tmp_path / "a.dcm")
-    with pytest.raises(UnreadableFileError, match="expected 40 x 36 pixels"):
+def test_fewer_compressed_pixels_than_the_header_says_are_an_error(tmp_path: Path) -> None:
+    dataset = compressed(classic(0), JPEGLSLossless)
+    dataset.Rows = 50
+    series = one_series(save(dataset, tmp_path / "a.dcm", JPEGLSLossless))
+    with pytest.raises(UnreadableFileError, match="Series 1, slice 0: expected"):
         series.load(0)
+
+
+def test_implicit_content_under_an_explicit_syntax_is_read(tmp_path: Path) -> None:
+    path = save(classic(0), tmp_path / "a.dcm", ImplicitVRLittleEndian)
+    content = path.read_bytes()
+    syntaxes = [f"{uid}\0".encode() for uid in (ImplicitVRLittleEndian, ExplicitVRLittleEndian)]
+    old, new = (struct.pack("<HH2sH", 2, 0x10, b"UI", len(uid) + len(uid) % 2) for uid in syntaxes)
+    assert old in content
+    start = content.index(old)
+    changed = content[:start] + new + b"1.2.840.10008.1.2.1\0" + content[start + 8 + 18 :]
+    changed = changed[:140] + struct.pack("<L", struct.unpack("<L", content[140:144])[0] + 2) + changed[144:]
+    path.write_bytes(changed)
+    assert np.array_equal(one_series(path).load(0), picture(100))
 
 
 def test_a_loader_works_in_another_process(tmp_path: Path) -> None:
