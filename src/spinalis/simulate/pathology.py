@@ -43,8 +43,8 @@ RECESS_MODERATE, RECESS_SEVERE = 1.1, 0.62
 Source: Bartynski and Lin, AJNR 2003 (root flattened with, and without, CSF around it); the ratios are fitted.
 """
 
-FORAMEN_FAT_SHARE, FORAMEN_ROOT_SHARE = 0.62, 0.72
-"""Moderate: the root has lost more than a third of the fat around it; severe: the root itself has collapsed below
+FORAMEN_FAT_SHARE, FORAMEN_ROOT_SHARE = 0.5, 0.7
+"""Moderate: the root has lost half of the fat around it; severe: the root itself has collapsed below
 this share of its area.
 
 Source: Lee et al., AJR 2010 (grade 2: fat obliterated around the root; grade 3: root deformed). Both shares are fitted:
@@ -144,7 +144,7 @@ def measured_grades(measures: Measures) -> dict[tuple[Condition, Level], Severit
 
 
 def _order(condition: Condition) -> int:
-    """The canal last: facets and bulges of the sides take part of it."""
+    """The canal last: the facets that narrow the recesses take part of it."""
     return {"foramen": 0, "recess": 1, "canal": 2}[_kind(condition)]
 
 
@@ -179,11 +179,11 @@ def _knob(rng: np.random.Generator, subject: Subject, k: int, condition: Conditi
         "canal": {"bulge": 2 + 9 * mixture[0] + 4 * mixture[1], "flavum": 1.5 + 6 * mixture[2] + 4 * mixture[3]},
         "recess": {"facet": 2 + 5 * mixture[0], "recess_bulge": 1.5 + 5 * mixture[1]},
         "foramen": {
-            "foramen_bulge": 2.5 + 5 * mixture[0],
-            "bulge_up": 4 + 8 * mixture[1],
-            "process_forward": 1.5 + 4 * mixture[2],
-            "process_up": 4 + 7 * mixture[3],
-            "roof_down": 1.0 + 3 * mixture[1],
+            "foramen_bulge": 3 + 4 * mixture[0],
+            "bulge_up": 5 + 7 * mixture[1],
+            "process_forward": 1.5 + 3.5 * mixture[2],
+            "process_up": 5 + 7 * mixture[3],
+            "roof_down": 1.5 + 2.5 * mixture[1],
         },
     }[kind]
     start = {name: float(row[name][k]) for name in full}
@@ -217,7 +217,7 @@ def _settle(rng: np.random.Generator, turn: Callable[[float], None], grade: Call
     if wish == 1:
         turn(moderate + rng.uniform(0.0, 0.95) * (severe - moderate))
         return
-    turn(severe + rng.uniform(0.0, 0.6) * min(severe, KNOB_MAX - severe) + 0.01)
+    turn(severe + rng.uniform(0.0, 0.35) * min(severe, KNOB_MAX - severe) + 0.01)
 
 
 def measurement_table(measures: Measures) -> dict[tuple[str, Level, Side | None], float]:
