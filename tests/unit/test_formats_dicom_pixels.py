@@ -1,24 +1,29 @@
 """Pixels come out as float32 values with bright as bright, whatever way they are stored."""
 
 import pickle
+import random
 import struct
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.encaps import encapsulate
 from pydicom.uid import (
     DeflatedExplicitVRLittleEndian,
     ExplicitVRBigEndian,
     ExplicitVRLittleEndian,
     ImplicitVRLittleEndian,
     JPEG2000Lossless,
+    JPEGBaseline8Bit,
     JPEGLSLossless,
     RLELossless,
 )
 
-from spinalis.errors import UnreadableFileError
+from spinalis.errors import InputError, UnreadableFileError
 from spinalis.formats import read_studies
 from spinalis.records import Series
 from tests.dicoms import classic, enhanced, picture, save
@@ -146,6 +151,44 @@ def test_a_palette_becomes_luminance(tmp_path: Path) -> None:
     series = one_series(save(palette_dataset(), tmp_path / "a.dcm"))
     assert series.flags == ("colour", "single_slice")
     assert series.load(0) == pytest.approx(picture(0, "u1", 256).astype(float), abs=1e-3)
+
+
+def jpeg_file(path: Path, stream: bytes) -> Path:
+    """A file with lossy 8-bit JPEG, which only GDCM decodes."""
+    bits = {"BitsAllocated": 8, "BitsStored": 8, "HighBit": 7}
+    dataset = classic(0, PixelData=encapsulate([stream]), **bits)
+    dataset["PixelData"].is_undefined_length = True
+    return save(dataset, path, JPEGBaseline8Bit)
+
+
+def test_lossy_jpeg_is_read(tmp_path: Path) -> None:
+    smooth = np.add.outer(np.arange(40), np.arange(36)).astype(np.uint8)
+    stream = cv2.imencode(".jpg", smooth)[1].tobytes()
+    assert one_series(jpeg_file(tmp_path / "a.dcm", stream)).load(0) == pytest.approx(smooth.astype(float), abs=4)
+
+
+def test_jpeg_that_ends_the_process_of_its_codec_costs_only_its_slice(tmp_path: Path) -> None:
+    smooth = np.add.outer(np.arange(40), np.arange(36)).astype(np.uint8)
+    stream = cv2.imencode(".jpg", smooth)[1].tobytes()
+    version = stream.index(b"JFIF") + 5
+    bad = one_series(jpeg_file(tmp_path / "bad.dcm", stream[:version] + b"\x12" + stream[version + 1 :]))
+    good = one_series(jpeg_file(tmp_path / "good.dcm", stream))
+    with pytest.raises(UnreadableFileError, match=r"Series 1, slice 0: .* got ChildProcessError"):
+        bad.load(0)
+    assert good.load(0).shape == (40, 36)
+
+
+@pytest.mark.parametrize("syntax", [RLELossless, JPEGLSLossless, JPEG2000Lossless], ids=["RLE", "JPEG-LS", "JPEG 2000"])
+def test_no_damage_to_compressed_pixels_ends_the_process(syntax: str, tmp_path: Path) -> None:
+    content = write(syntax, tmp_path / "a.dcm").read_bytes()
+    first = content.rindex(b"\xe0\x7f\x10\x00") + 20
+    for seed in range(40):
+        damage, damaged = random.Random(seed), bytearray(content)
+        for _ in range(damage.choice((1, 3, 20))):
+            damaged[damage.randrange(first, len(content))] = damage.randrange(256)
+        (tmp_path / "a.dcm").write_bytes(damaged)
+        with suppress(InputError):
+            assert one_series(tmp_path / "a.dcm").load(0).shape == (40, 36)
 
 
 def test_damaged_pixels_are_an_error_that_names_series_and_slice(tmp_path: Path) -> None:

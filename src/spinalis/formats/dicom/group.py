@@ -111,7 +111,6 @@ def _series(key: str, part: Part, flags: frozenset[str]) -> Series:
         ),
         load=FramePixels(
             "Series without a number" if number is None else f"Series {number}",
-            (first.rows, first.columns),
             tuple(frame.pixels for frame in frames),
         ),
         thickness_mm=first.thickness_mm,

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import cast
+from typing import Any, cast
 
 from pydicom.datadict import keyword_for_tag
 from pydicom.dataset import Dataset
@@ -31,6 +31,12 @@ HEADER_KEYWORDS = (
     "Rows",
     "Columns",
     "SamplesPerPixel",
+    "PlanarConfiguration",
+    "BitsStored",
+    "PixelRepresentation",
+    "ModalityLUTSequence",
+    "ExtendedOffsetTable",
+    "ExtendedOffsetTableLengths",
     "BitsAllocated",
     "PhotometricInterpretation",
     "ImageType",
@@ -90,11 +96,23 @@ DERIVED_WORDS = frozenset({"DERIVED", "SECONDARY", "MPR", "MIP", "REFORMATTED", 
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PixelElement:
+    """Where the pixels of a file start, and all that a codec must know to decode one frame of them.
+
+    `offset` is None where the whole file has to be parsed for it: deflated, or with tables to look values up in.
+    """
+
+    offset: int | None
+    options: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PixelRule:
     """How to get the pixels of one frame: `syntax` is the transfer syntax UID, `frame` counts from 0."""
 
     source: Source
     syntax: str
+    element: PixelElement
     frame: int
     slope: float
     intercept: float
@@ -184,7 +202,7 @@ class Attributes:
         return found if isinstance(found, Items) else None
 
 
-def frames_of(dataset: Dataset, source: Source, syntax: str) -> list[Frame]:
+def frames_of(dataset: Dataset, source: Source, syntax: str, element: PixelElement) -> list[Frame]:
     """One record per picture in a data set that has rows and columns, in stored order."""
     top = Attributes(dataset)
     count = max(1, top.integer("NumberOfFrames") or 1)
@@ -195,24 +213,30 @@ def frames_of(dataset: Dataset, source: Source, syntax: str) -> list[Frame]:
         above = [_macros(per_frame[index])] if per_frame and index < len(per_frame) else []
         enhanced = bool(above or below)
         number = index if enhanced or count > 1 else None
-        frames.append(_frame(Attributes(dataset, *above, *below), source, syntax, number))
+        attributes = Attributes(dataset, *above, *below)
+        rule = PixelRule(
+            source=source,
+            syntax=syntax,
+            element=element,
+            frame=index,
+            slope=attributes.number("RescaleSlope") or 1.0,
+            intercept=attributes.number("RescaleIntercept") or 0.0,
+        )
+        frames.append(_frame(attributes, rule, number))
     return frames
 
 
-def _frame(attributes: Attributes, source: Source, syntax: str, index: int | None) -> Frame:
-    instance_number = attributes.integer("InstanceNumber")
-    folder = source.name.rpartition("/")[0]
-    slope = attributes.number("RescaleSlope")
+def _frame(attributes: Attributes, rule: PixelRule, index: int | None) -> Frame:
     return Frame(
-        name=source.name,
-        folder=folder,
+        name=rule.source.name,
+        folder=rule.source.name.rpartition("/")[0],
         frame=index,
         study_uid=attributes.text("StudyInstanceUID"),
         series_uid=attributes.text("SeriesInstanceUID"),
         instance_uid=attributes.text("SOPInstanceUID"),
         frame_of_reference_uid=attributes.text("FrameOfReferenceUID"),
         series_number=attributes.integer("SeriesNumber"),
-        instance_number=instance_number,
+        instance_number=attributes.integer("InstanceNumber"),
         header=_header(attributes),
         rows=attributes.integer("Rows") or 0,
         columns=attributes.integer("Columns") or 0,
@@ -221,13 +245,7 @@ def _frame(attributes: Attributes, source: Source, syntax: str, index: int | Non
         echo_number=attributes.integer("EchoNumbers"),
         split_by=tuple(attributes.text(*keywords) for keywords in SPLIT_KEYWORDS),
         flags=_flags(attributes),
-        pixels=PixelRule(
-            source=source,
-            syntax=syntax,
-            frame=index or 0,
-            slope=slope or 1.0,
-            intercept=attributes.number("RescaleIntercept") or 0.0,
-        ),
+        pixels=rule,
     )
 
 

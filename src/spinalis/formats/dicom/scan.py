@@ -9,6 +9,7 @@ from typing import BinaryIO
 from pydicom import dcmread
 from pydicom.datadict import tag_for_keyword
 from pydicom.dataset import FileDataset
+from pydicom.pixels.utils import as_pixel_options
 from pydicom.uid import (
     UID,
     DeflatedExplicitVRLittleEndian,
@@ -17,7 +18,7 @@ from pydicom.uid import (
     ImplicitVRLittleEndian,
 )
 
-from spinalis.formats.dicom.headers import HEADER_KEYWORDS, Attributes, Frame, frames_of
+from spinalis.formats.dicom.headers import HEADER_KEYWORDS, Attributes, Frame, PixelElement, frames_of
 from spinalis.formats.dicom.pixels import check_inflated_size
 from spinalis.formats.dicom.quiet import quiet
 from spinalis.formats.source import Source
@@ -35,6 +36,12 @@ MAX_PIXELS_PER_FRAME = 2**28
 MAX_FRAMES = 100_000
 """What says to be larger is damaged, and must not be let loose on the memory."""
 
+PIXEL_KEYWORDS = {
+    (0x7FE0, 0x0008): "FloatPixelData",
+    (0x7FE0, 0x0009): "DoubleFloatPixelData",
+    (0x7FE0, 0x0010): "PixelData",
+}
+PIXEL_REPRESENTATIONS = (b"OB", b"OW", b"OF", b"OD")
 UNDEFINED_LENGTH = 0xFFFFFFFF
 
 FIRST_GROUPS = (b"\x02\x00", b"\x08\x00", b"\x00\x08")
@@ -97,8 +104,11 @@ def _scan_one(source: Source) -> list[Frame] | Reject:
             if not has_preamble and not attributes.text("StudyInstanceUID", "SeriesInstanceUID", "SOPClassUID"):
                 return Reject(reason=NOT_DICOM)
             syntax = _syntax(dataset)
-            problem = _problem(attributes, stream, syntax, source.size)
-            return _reject(problem, attributes, source) if problem else frames_of(dataset, source, syntax)
+            problem = _problem(attributes)
+            element = None if problem else _pixel_element(dataset, stream, syntax, source.size)
+            if problem or element is None:
+                return _reject(problem or NO_PIXELS, attributes, source)
+            return frames_of(dataset, source, syntax, element)
     except Exception:  # pydicom and zipfile raise nearly anything on damaged bytes; the file is counted
         return Reject(reason=reason)
 
@@ -113,23 +123,19 @@ def _reject(reason: str, attributes: Attributes, source: Source) -> Reject:
     )
 
 
-def _problem(attributes: Attributes, stream: BinaryIO, syntax: UID, size: int) -> str | None:
-    """Why a file is of no use, or None. `stream` stands behind the header, before the pixels if there are any."""
+def _problem(attributes: Attributes) -> str | None:
+    """Why the header alone makes a file of no use, or None."""
     if (attributes.text("Modality") or "").upper() in NON_IMAGE_MODALITIES:
         return NO_IMAGE
     pixels = (attributes.integer("Rows") or 0) * (attributes.integer("Columns") or 0)
-    frames = max(1, attributes.integer("NumberOfFrames") or 1)
     if pixels <= 0:  # a file cut within its header still says that it is an image
         cut = "Image Storage" in UID(attributes.text("SOPClassUID") or "").name
         return NO_PIXELS if cut else NO_IMAGE
     if "MOSAIC" in attributes.texts("ImageType"):
         return MOSAIC
-    if pixels > MAX_PIXELS_PER_FRAME or frames > MAX_FRAMES:
+    if pixels > MAX_PIXELS_PER_FRAME or (attributes.integer("NumberOfFrames") or 1) > MAX_FRAMES:
         return UNREADABLE
-    if syntax == DeflatedExplicitVRLittleEndian:  # unpacked as a whole: a cut file does not get here
-        return None
-    least_bytes = pixels * frames * (attributes.integer("BitsAllocated") or 8) // 8
-    return None if _has_pixels(stream, syntax, size, least_bytes, frames) else NO_PIXELS
+    return None
 
 
 def _syntax(dataset: FileDataset) -> UID:
@@ -143,20 +149,34 @@ def _syntax(dataset: FileDataset) -> UID:
     return ExplicitVRLittleEndian if little else ExplicitVRBigEndian
 
 
-def _has_pixels(stream: BinaryIO, syntax: UID, size: int, least_bytes: int, frames: int) -> bool:
-    """True where the pixel element that `stream` stands at lies completely within the file of `size` bytes."""
-    order = "<" if syntax.is_little_endian else ">"
-    head_bytes = 8 if syntax.is_implicit_VR else 12
-    head = stream.read(head_bytes)
-    if len(head) < head_bytes:
-        return False
-    group, element = struct.unpack(order + "HH", head[:4])
-    (length,) = struct.unpack(order + "L", head[-4:])
-    if group != 0x7FE0 or element not in (0x0008, 0x0009, 0x0010):
-        return False
+def _pixel_element(dataset: FileDataset, stream: BinaryIO, syntax: UID, size: int) -> PixelElement | None:
+    """The pixel element that `stream` stands at; None where it does not lie completely in the file of `size` bytes."""
+    if syntax == DeflatedExplicitVRLittleEndian:  # was unpacked as a whole: a cut file does not get here
+        return PixelElement(offset=None, options={})
+    order, start = "<" if syntax.is_little_endian else ">", stream.tell()
+    head = stream.read(12)
+    if len(head) < 12:
+        return None
+    keyword = PIXEL_KEYWORDS.get(struct.unpack(order + "HH", head[:4]))
+    if keyword is None:
+        return None
+    options = as_pixel_options(dataset, transfer_syntax_uid=syntax, pixel_keyword=keyword)
+    # Some writers say explicit and write implicit. Lengths are even and representations start with an odd byte ("O").
+    explicit = head[4:6] in PIXEL_REPRESENTATIONS
+    if explicit:
+        options["pixel_vr"] = head[4:6].decode()
+    offset = start + (12 if explicit else 8)
+    (length,) = struct.unpack(order + "L", head[8:12] if explicit else head[4:8])
+    stream.seek(offset)
     if length == UNDEFINED_LENGTH:
-        return _count_fragments(stream) >= frames
-    return bool(length >= least_bytes and stream.tell() + length <= size)
+        complete = _count_fragments(stream) >= options["number_of_frames"]
+    else:
+        pixels = options["rows"] * options["columns"] * options["number_of_frames"]
+        complete = length >= pixels * options["bits_allocated"] // 8 and offset + length <= size
+    if not complete:
+        return None
+    tables = "ModalityLUTSequence" in dataset or dataset.PhotometricInterpretation == "PALETTE COLOR"
+    return PixelElement(offset=None if tables else offset, options=options)
 
 
 def _count_fragments(stream: BinaryIO) -> int:
