@@ -1,6 +1,7 @@
 """Build convincing readings from synthetic pixels, for the tests of report, formats and command line."""
 
 from dataclasses import replace
+from functools import cache
 from itertools import pairwise
 
 import cv2
@@ -149,6 +150,7 @@ def _series(key: str, number: int, planes: list[SlicePlane], shape: tuple[int, i
     )
 
 
+@cache
 def _draw(plane: SlicePlane, shape: tuple[int, int], bright_fluid: bool) -> Image:
     """A schematic spine: vertebral blocks, discs, canal and, on the patient's left only, a bright marker."""
     rows, columns = np.mgrid[: shape[0], : shape[1]].astype(float)

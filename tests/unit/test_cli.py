@@ -2,6 +2,7 @@ import csv
 import json
 import logging
 import os
+import pty
 import signal
 import subprocess
 import sys
@@ -88,6 +89,8 @@ def world(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., tupl
         monkeypatch.setattr("spinalis.pipeline.triage_study", lambda study, *_: read_study(study, None, None).series)
         monkeypatch.setattr(batch, "_packs", lambda folder: ())
         monkeypatch.setattr(batch, "read_study", read_study)
+        # Most of the time of a report goes into its crops, which have their own tests.
+        monkeypatch.setattr("spinalis.report.pictures.Gallery.looked_at", lambda gallery: ())
         return tuple(contents)
 
     return make
@@ -225,6 +228,11 @@ def test_a_bad_input_alone_fails(run: Run, world: World, tmp_path: Path) -> None
     assert (result.code, result.err) == (1, f"Error: {EMPTY}\n")
 
 
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_no_study_at_all_fails_with_any_number_of_jobs(run: Run, world: World, tmp_path: Path, jobs: int) -> None:
+    assert run("read", *world((EMPTY,), (EMPTY,)), "-o", tmp_path / "out", "--jobs", jobs).code == 1
+
+
 def test_a_bug_in_one_study_does_not_lose_the_others(
     run: Run, world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -233,14 +241,15 @@ def test_a_bug_in_one_study_does_not_lose_the_others(
 
     def fail(study: Study, *rest: Any) -> Reading:
         if study.key == "bad":
-            raise ZeroDivisionError("DOE^JANE")
+            raise ZeroDivisionError("^".join(["DOE", "JANE"]))
         return whole(study, *rest)
 
     monkeypatch.setattr(batch, "read_study", fail)
-    result = run("read", *given, "-o", tmp_path / "out")
+    result = run("--verbose", "read", *given, "-o", tmp_path / "out")
     assert result.code == 3
     assert "Study bad: expected to be read, got ZeroDivisionError" in result.err
-    assert "DOE" not in result.err
+    assert "line" in result.err
+    assert "DOE^JANE" not in result.err
     assert (tmp_path / "out" / "good" / "report.html").exists()
 
 
@@ -422,6 +431,35 @@ def test_a_killed_process_is_an_error_of_its_study(tmp_path: Path) -> None:
     outcomes = list(batch.read_all(work, 2))
     assert [outcome.code for outcome in outcomes] == [1, 1]
     assert "Read again with fewer --jobs" in outcomes[0].error
+
+
+def test_progress_tells_which_study_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[str] = []
+    made = reading()
+    monkeypatch.setattr(batch, "read_study", lambda study, packs, progress: progress("triage", 0.5) or made)
+    monkeypatch.setattr(batch, "_packs", lambda folder: ())
+    work = tuple(batch.Job(study=made.study, folder=tmp_path, packs=None) for _ in range(2))
+    assert [outcome.code for outcome in batch.read_all(work, 1, lambda stage, _: told.append(stage))] == [0, 0]
+    assert told == ["study 1 of 2, triage", "study 2 of 2, triage"]
+
+
+def test_the_progress_bar_leaves_stdout_alone() -> None:
+    code = (
+        "from spinalis.apps import terminal\n"
+        "with terminal.progress_bar('Reading') as progress:\n"
+        "    progress('triage', 0.5)\n"
+        "    print('result')\n"
+    )
+    ours, theirs = pty.openpty()
+    environment = {**os.environ, "TERM": "xterm"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=theirs, text=True, check=True, env=environment
+    )
+    shown = os.read(ours, 10_000).decode()
+    os.close(ours)
+    os.close(theirs)
+    assert done.stdout == "result\n"
+    assert "Reading: triage" in shown
 
 
 def python(code: str) -> str:

@@ -3,6 +3,8 @@
 import logging
 import multiprocessing
 import signal
+import traceback
+from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -86,9 +88,9 @@ def read_all(jobs: tuple[Job, ...], processes: int, progress: Progress | None = 
         processes: how many to read at once; 1 stays in this process. The results are the same.
         progress: with one process told the stages of each study, otherwise the share of studies that are done.
     """
-    if processes == 1 or len(jobs) == 1:
-        for job in jobs:
-            yield read_one(job, progress)
+    if processes == 1 or len(jobs) <= 1:
+        for place, job in enumerate(jobs, start=1):
+            yield read_one(job, _numbered(progress, place, len(jobs)))
     else:
         yield from _in_pool(jobs, min(processes, len(jobs)), progress)
 
@@ -105,7 +107,8 @@ def read_one(job: Job, progress: Progress | None = None) -> Outcome:
     except SpinalisError as error:
         return Outcome(study=key, folder=job.folder, code=exit_codes.of_error(error), error=str(error))
     except Exception as error:  # a bug in one study must not lose the others
-        log.debug("Study %s failed", key, exc_info=True)
+        # Where, but not the error's text: libraries quote header values in it.
+        log.debug("Study %s failed:\n%s", key, "".join(traceback.format_tb(error.__traceback__)))
         message = f"Study {key}: expected to be read, got {type(error).__name__}. Run it with -v and report this bug."
         return Outcome(study=key, folder=job.folder, code=exit_codes.FAILURE, error=message)
     return Outcome(
@@ -142,25 +145,24 @@ def _packs(folder: Path | None) -> tuple[Pack, ...]:
     return load_packs(folder)
 
 
+def _numbered(progress: Progress | None, place: int, count: int) -> Progress | None:
+    if progress is None or count == 1:
+        return progress
+    return lambda stage, share: progress(f"study {place} of {count}, {stage}", share)
+
+
 def _in_pool(jobs: tuple[Job, ...], processes: int, progress: Progress | None) -> Iterator[Outcome]:
     # Spawned, not forked: a fork copies ONNX Runtime's threads in an unknown state.
     context = multiprocessing.get_context("spawn")
-    done = 0
-
-    def count(_: Future[Outcome]) -> None:
-        nonlocal done
-        done += 1
-        if progress:
-            progress("studies", done / len(jobs))
-
     with ProcessPoolExecutor(processes, context, _start_worker, (log.getEffectiveLevel(),)) as pool:
-        futures = [pool.submit(read_one, job) for job in jobs]
+        waiting = deque((job, pool.submit(read_one, job)) for job in jobs)
         try:
-            for job, future in zip(jobs, futures, strict=True):
-                future.add_done_callback(count)
-                yield _outcome(job, future)
+            while waiting:
+                yield _outcome(*waiting.popleft())
+                if progress:
+                    progress("studies", 1 - len(waiting) / len(jobs))
         except BaseException:
-            # Ctrl-C: end what runs and drop what waits. Files are moved into place whole, so none is left in half.
+            # Ctrl-C: drop what waits and end what runs. Files are moved into place whole, so none is left in half.
             pool.shutdown(wait=False, cancel_futures=True)
             for worker in multiprocessing.active_children():
                 worker.terminate()
