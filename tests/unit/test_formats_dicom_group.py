@@ -139,6 +139,14 @@ def test_acquisition_numbers_that_only_count_slices_do_not_split(tmp_path: Path)
     assert len(one_series(tmp_path).slices) == 5
 
 
+def test_one_repeated_slice_does_not_shatter_a_series(tmp_path: Path) -> None:
+    for index in range(5):
+        save(classic(index, AcquisitionNumber=index), tmp_path / f"{index}.dcm")
+    save(classic(9, AcquisitionNumber=9, ImagePositionPatient=[4.0, -50.0, 60.0]), tmp_path / "9.dcm")
+    series = one_series(tmp_path)
+    assert (len(series.slices), series.flags) == (6, ("repeated_positions",))
+
+
 def test_a_slice_without_echo_time_stays_with_the_others(tmp_path: Path) -> None:
     save_series(tmp_path, 4)
     save(classic(4, EchoTime=None), tmp_path / "x.dcm")

@@ -2,6 +2,7 @@
 
 import logging
 import struct
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from pydicom.uid import BasicTextSRStorage, DeflatedExplicitVRLittleEndian, RLEL
 from spinalis.errors import EmptyInputError, InputError, UnreadableFileError
 from spinalis.formats import read_studies
 from spinalis.formats.dicom import pixels
+from spinalis.formats.dicom.quiet import quiet
 from spinalis.records import Header, Study
 from tests.dicoms import classic, enhanced, picture, save, save_series
 from tests.unit.test_formats_dicom_pixels import compressed
@@ -120,6 +122,16 @@ def test_nothing_of_the_patient_is_logged_or_warned(
         series.load(0)
     assert caplog.text == ""
     assert list(recwarn) == []
+
+
+def test_silence_ends_when_the_last_reader_has_left() -> None:
+    with quiet:
+        with quiet:
+            pass
+        warnings.warn("unheard", stacklevel=1)
+    with pytest.warns(UserWarning, match="heard again"):
+        warnings.warn("heard again", stacklevel=1)
+    assert logging.getLogger("pydicom").propagate
 
 
 def test_files_that_are_not_dicom_are_counted(tmp_path: Path) -> None:
