@@ -320,7 +320,7 @@ def _sample_rootlets(rng: np.random.Generator) -> FloatArray:
             for _ in range(2):
                 across = side * np.clip(0.78 - 0.11 * order + rng.normal(0, 0.07), 0.04, 0.9)
                 behind = np.clip(0.15 + 0.11 * order + rng.normal(0, 0.16), -0.2, 0.86)
-                rows.append((across, behind, rng.normal(0, 0.07), rng.uniform(0, 6.3), leaves, rng.uniform(0.6, 1.0)))
+                rows.append((across, behind, rng.normal(0, 0.07), rng.uniform(0, 6.3), leaves, rng.uniform(0.75, 1.15)))
     rows.append((0.0, 0.75, 0.03, 0.0, 25.6, 0.6))
     return np.asarray(rows)
 

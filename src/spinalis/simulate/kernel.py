@@ -166,7 +166,7 @@ def disc_edge(plane: Any, side: Any, front: float, au: float, q: float) -> float
         v in mm; `front` away from the disc.
     """
     c = plane.canal_half_width
-    bulge = plane.bulge * window(au, 6.5) + side.recess_bulge * window(au - (c - 3), 4.0)
+    bulge = plane.bulge * window(au, 5.8) + side.recess_bulge * window(au - (c - 3), 4.0)
     lateral = side.foramen_bulge * window(au - (c + 6), 5.0)
     post = max(plane.half_height - plane.wedge * plane.half_depth, 0.8)
     over = abs(q) - post
@@ -188,7 +188,7 @@ def flavum_at(plane: Any, side: Any, au: float, q: float, h: float) -> float:
     c = plane.canal_half_width
     lateral = window(au - (c - 2.5), 4.5)
     middle = 0.45 + 0.55 * step(au / 4.0)
-    return spread * (plane.flavum * middle * (1 - 0.3 * lateral) + side.facet * lateral)
+    return spread * (plane.flavum * middle * (1 - 0.65 * lateral) + side.facet * lateral)
 
 
 @compiled
@@ -215,18 +215,22 @@ def process_face(plane: Any, side: Any, wall: float, q: float) -> float:
 
 
 @compiled
-def exiting_root(body: Body, i: int, s: int, q: float) -> tuple[float, float, float]:
-    """Centre (v from the posterior wall, q above the disc) and radius of the root beneath the pedicle of `i`."""
+def exiting_root(body: Body, i: int, s: int) -> tuple[float, float, float, float]:
+    """The root beneath the pedicle of `i`: centre (v from the posterior wall, q above the disc), half depth, half height.
+
+    Squeezed from front and back it grows taller before it loses area.
+    """
     vertebra, plane, side = body.vertebrae[i], body.planes[i + 1], body.sides[i + 1, s]
-    roof = vertebra.pedicle_low - side.roof_down
     r = side.root
-    at = roof - r - 2.2
+    at = vertebra.pedicle_low - r - 2.2 - 0.5 * side.roof_down
     front = disc_edge(plane, side, 0.0, plane.canal_half_width + 6, at)
     back = process_face(plane, side, 0.0, at)
     centre = min(max(4.6, front + r), back - r)
+    depth = r
     if back - front < 2 * r:
         centre = 0.5 * (front + back)
-    return centre, at, r
+        depth = max(0.5 * (back - front), 0.4)
+    return centre, at, depth, r * min(r / depth, 1.45)
 
 
 @compiled
@@ -247,14 +251,18 @@ def in_exiting_root(body: Body, i: int, s: int, au: float, vw: float, q: float) 
     low = vertebra.pedicle_low
     if q > low + 8 or q < -14 or vw < -14 or vw > 14 or au > 42:
         return False
-    centre, at, r = exiting_root(body, i, s, q)
+    centre, at, depth, tall = exiting_root(body, i, s)
+    r = side.root
     c = plane.canal_half_width
     p = (au, vw, q)
     start, neck = (c - 2.4, 4.2, low + 8), (c + 1.5, 0.5 * (4.4 + centre), at + 2.2)
-    if near_capsule(start, neck, p) < 0.75 * r:
+    if near_capsule(start, neck, p) < 0.7 * r:
         return True
     middle, end = (c + 4.5, centre, at + 0.3), (c + 8.5, centre, at - 1.0)
-    if near_capsule(neck, middle, p) < 0.9 * r or near_capsule(middle, end, p) < r:
+    if near_capsule(neck, middle, p) < min(0.9 * r, depth + 0.3):
+        return True
+    slope = at + 0.3 - 1.3 * (au - c - 4.5) / 4.0
+    if c + 2 < au < c + 9.5 and ((vw - centre) / depth) ** 2 + ((q - slope) / tall) ** 2 < 1:
         return True
     out = (c + 20, centre - 7, at - 14)
     return near_capsule(end, out, p) < 0.8 * r
@@ -398,7 +406,7 @@ def foramen_tissue(body: Body, i: int, t: float, au: float, s: int, v: float, wa
     radius = 0.5 * (vertebra.pedicle_high - vertebra.pedicle_low)
     vw = v - wall
     if c - 0.6 < au < c + wide and vw < 12:
-        e = abs(above - middle) / radius
+        e = abs(above - middle) / (radius * (0.84 + 0.16 * ((vw - 5) / 7) ** 2))
         if e < 1:
             thin = min((1 - e) * radius, min(au - c + 0.6, c + wide - au))
             return CORTEX if thin < 1.1 else PEDICLE
@@ -424,7 +432,8 @@ def foramen_tissue(body: Body, i: int, t: float, au: float, s: int, v: float, wa
             return ROOT
         if t > 0.5 and in_exiting_root(body, i - 1, s, au, vw, q):
             return ROOT
-        return EPIDURAL_FAT
+        vein = noise_at(body.noise, v / 1.4, q / 1.4, 7.0 * i + 3 * s + au / 4)
+        return SLOW_BLOOD if vein > 1.9 else EPIDURAL_FAT
     return arch_tissue(body, i, t, au, v, wall)
 
 

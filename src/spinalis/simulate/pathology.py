@@ -43,7 +43,7 @@ RECESS_MODERATE, RECESS_SEVERE = 1.1, 0.62
 Source: Bartynski and Lin, AJNR 2003 (root flattened with, and without, CSF around it); the ratios are fitted.
 """
 
-FORAMEN_FAT_SHARE, FORAMEN_ROOT_SHARE = 0.5, 0.7
+FORAMEN_FAT_SHARE, FORAMEN_ROOT_SHARE = 0.5, 0.62
 """Moderate: the root has lost half of the fat around it; severe: the root itself has collapsed below
 this share of its area.
 
@@ -54,7 +54,10 @@ in this anatomy the root collapses before fat is gone in all four directions, so
 STUDY_CORRELATION, LEVEL_CORRELATION = 0.4, 0.3
 """Shares of the variance that the levels of a study, and the conditions of a level, have in common. Fitted."""
 
-KNOB_STEPS = 7
+SWEEP = ("foramen", "recess", "canal", "recess", "canal")
+"""The facets that narrow the recesses take part of the canal, and the ligament that narrows the canal of the recesses."""
+
+KNOB_STEPS = 6
 KNOB_MAX = 1.6
 
 
@@ -126,11 +129,12 @@ def carve(
     for level, k in PLANE_OF_LEVEL.items():
         worst = max(wishes[condition, level] for condition in CONDITIONS)
         _wear(rng, subject, k, worst)
-        for condition in sorted(CONDITIONS, key=_order):
-            s = side_index(condition.side)
-            knob = _knob(rng, subject, k, condition)
-            grade = _grader(measures, k, s, condition)
-            _settle(rng, knob, grade, wishes[condition, level])
+        knobs = {condition: _knob(rng, subject, k, condition) for condition in CONDITIONS}
+        for kind in SWEEP:
+            for condition in CONDITIONS:
+                if _kind(condition) == kind:
+                    grade = _grader(measures, k, side_index(condition.side), condition)
+                    _settle(rng, knobs[condition], grade, wishes[condition, level])
     return measured_grades(measures)
 
 
@@ -141,11 +145,6 @@ def measured_grades(measures: Measures) -> dict[tuple[Condition, Level], Severit
         for condition in CONDITIONS:
             grades[condition, level] = SEVERITIES[_grader(measures, k, side_index(condition.side), condition)()]
     return grades
-
-
-def _order(condition: Condition) -> int:
-    """The canal last: the facets that narrow the recesses take part of it."""
-    return {"foramen": 0, "recess": 1, "canal": 2}[_kind(condition)]
 
 
 def _wear(rng: np.random.Generator, subject: Subject, k: int, worst: int) -> None:

@@ -147,10 +147,11 @@ def measure_canal(body: Body, k: int) -> tuple[float, float, float]:
     best, share, depth = 1e9, 0.0, 0.0
     plane = body.planes[k]
     cell = 0.5
+    wide, deep = int(plane.sac_half_width / cell) + 2, int(2 * plane.sac_half_depth / cell) + 14
     for q in (-3.0, -0.5, 2.0):
         inside = csf = line = 0
-        for a in range(-30, 31):
-            for b in range(48):
+        for a in range(-wide, wide + 1):
+            for b in range(deep):
                 label = tissue_in_plane(body, k, a * cell, plane.half_depth - 1 + b * cell, q)
                 if label in (CSF, ROOTLET, CORD_WHITE, CORD_GREY):
                     inside += 1
@@ -181,7 +182,8 @@ def measure_foramen(body: Body, k: int, s: int) -> tuple[float, float, float]:
         lost their fat; share of fat in the ring of 2 mm around the root.
     """
     plane = body.planes[k]
-    centre, at, radius = exiting_root(body, k - 1, s, 0.0)
+    centre, at, _, _ = exiting_root(body, k - 1, s)
+    radius = body.sides[k, s].root
     u = (plane.canal_half_width + 6.0) * (1 if s == 1 else -1)
     cell, n = 0.4, 16
     grid = np.zeros((2 * n + 1, 2 * n + 1), np.int64)
