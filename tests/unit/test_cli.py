@@ -443,23 +443,45 @@ def test_progress_tells_which_study_it_is(tmp_path: Path, monkeypatch: pytest.Mo
     assert told == ["study 1 of 2, triage", "study 2 of 2, triage"]
 
 
-def test_the_progress_bar_leaves_stdout_alone() -> None:
-    code = (
-        "from spinalis.apps import terminal\n"
-        "with terminal.progress_bar('Reading') as progress:\n"
-        "    progress('triage', 0.5)\n"
-        "    print('result')\n"
-    )
+def on_a_terminal(code: str, **streams: Any) -> tuple[str, str]:
+    """Run Python with stderr on a terminal: what that terminal showed, and what a piped stdout got."""
     ours, theirs = pty.openpty()
-    environment = {**os.environ, "TERM": "xterm"}
+    environment = {**os.environ, "TERM": "xterm", "NO_COLOR": "1"}
+    streams = {"stdout": subprocess.PIPE, **{name: theirs for name, shared in streams.items() if shared}}
     done = subprocess.run(
-        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=theirs, text=True, check=True, env=environment
+        [sys.executable, "-c", code], stderr=theirs, text=True, check=True, env=environment, **streams
     )
-    shown = os.read(ours, 10_000).decode()
+    shown = os.read(ours, 100_000).decode()
     os.close(ours)
     os.close(theirs)
-    assert done.stdout == "result\n"
+    return shown, done.stdout or ""
+
+
+BAR = """
+from spinalis.apps import terminal
+with terminal.ProgressBar("Reading") as bar:
+    bar.tell("triage", 0.5)
+    with bar.hidden():
+        print("result")
+    bar.tell("grade", 1.0)
+"""
+
+
+def test_the_progress_bar_leaves_a_piped_stdout_alone() -> None:
+    shown, printed = on_a_terminal(BAR)
+    assert printed == "result\n"
     assert "Reading: triage" in shown
+
+
+def test_what_is_printed_stands_on_a_line_of_its_own() -> None:
+    shown, _ = on_a_terminal(BAR, stdout=True)
+    before = shown[: shown.index("result")]
+    assert before.endswith(("\x1b[2K", "\x1b[2K\r", "\r"))
+
+
+def test_without_a_terminal_there_is_no_bar() -> None:
+    done = subprocess.run([sys.executable, "-c", BAR], capture_output=True, text=True, check=True)
+    assert (done.stdout, done.stderr) == ("result\n", "")
 
 
 def python(code: str) -> str:

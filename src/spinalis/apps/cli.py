@@ -94,10 +94,11 @@ def read(
     for folder in folders:
         batch.prepare_folder(folder)
     work = tuple(batch.Job(study=s, folder=f, packs=packs) for s, f in zip(studies, folders, strict=True))
-    with terminal.progress_bar("Reading") as progress:
-        for outcome in batch.read_all(work, jobs, progress):
+    with terminal.ProgressBar("Reading") as bar:
+        for outcome in batch.read_all(work, jobs, bar.tell):
             codes.append(outcome.code)
-            _show(outcome, as_json=as_json)
+            with bar.hidden():
+                _show(outcome, as_json=as_json)
     raise typer.Exit(exit_codes.of_all(codes))
 
 
@@ -124,13 +125,14 @@ def triage(
     loaded = load_packs(packs)
     studies, codes = _scan(inputs)
     tables = []
-    with terminal.progress_bar("Triage") as progress:
+    with terminal.ProgressBar("Triage") as bar:
         for study in studies:
-            labels = triage_study(study, loaded, progress)
+            labels = triage_study(study, loaded, bar.tell)
             tables.append((study, labels))
             codes.append(exit_codes.PARTIAL if batch.lost_something(study, labels) else exit_codes.OK)
             if output is None:
-                _show_series(study, labels, as_json=as_json)
+                with bar.hidden():
+                    _show_series(study, labels, as_json=as_json)
     if output is not None:
         series_csv.write(tables, output)
         typer.echo(f"Table: {output}")
@@ -153,11 +155,10 @@ def simulate(
     from spinalis.simulate.study import simulate_to_folder  # noqa: PLC0415
 
     batch.prepare_folder(output)
-    with terminal.progress_bar("Simulating") as progress:
+    with terminal.ProgressBar("Simulating") as bar:
 
         def count(done: int, total: int) -> None:
-            if progress:
-                progress("studies", done / total)
+            bar.tell("studies", done / total)
 
         made = simulate_to_folder(output, studies=studies, seed=seed, profile=profile, jobs=jobs, progress=count)
     for folder in made:

@@ -1,12 +1,12 @@
 """What a terminal shows: tables on stdout, log lines and progress on stderr."""
 
 import logging
-import sys
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
+from rich import box
 from rich.console import Console, Group, RenderableType
 from rich.logging import RichHandler
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
@@ -44,23 +44,46 @@ def set_up_logging(level: int) -> None:
     warnings.simplefilter("ignore")
 
 
-@contextmanager
-def progress_bar(title: str) -> Iterator[Callable[[str, float], None] | None]:
-    """A progress bar on stderr, told a stage and its share in 0..1; None where stderr is no terminal."""
-    screen = console(stderr=True)
-    if not screen.is_terminal:
-        yield None
-        return
-    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
-    # Rich would send stdout through this console, to stderr: right on one terminal, wrong where stdout is a pipe.
-    with Progress(*columns, console=screen, transient=True, redirect_stdout=sys.stdout.isatty()) as bar:
-        task = bar.add_task(title, total=1.0)
-        yield lambda stage, share: bar.update(task, description=f"{title}: {stage}", completed=share)
+class ProgressBar:
+    """A progress bar on stderr while it is entered; it stays invisible where stderr is no terminal."""
+
+    def __init__(self, title: str) -> None:
+        screen = console(stderr=True)
+        columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
+        # Rich would send stdout through its console, that is to stderr: wrong where stdout is a pipe.
+        self._bar = Progress(
+            *columns,
+            console=screen,
+            transient=True,
+            redirect_stdout=False,
+            redirect_stderr=False,
+            disable=not screen.is_terminal,
+        )
+        self._title = title
+        self._task = self._bar.add_task(title, total=1.0)
+
+    def __enter__(self) -> Self:
+        self._bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.stop()
+
+    def tell(self, stage: str, share: float) -> None:
+        """Show a stage and the share of it that is done, 0..1."""
+        self._bar.update(self._task, description=f"{self._title}: {stage}", completed=share)
+
+    @contextmanager
+    def hidden(self) -> Iterator[None]:
+        """Take the bar away while something else is printed."""
+        self._bar.stop()
+        yield
+        self._bar.start()
 
 
 def series_table(rows: "tuple[SeriesRow, ...]") -> Table:
     """What every series is."""
-    table = Table("Series", "Slices", "Anatomy", "Region", "Plane", "Sequence", "Cord slices", "Notes", title="Series")
+    table = Table("Series", "Slices", "Anatomy", "Region", "Plane", "Sequence", "Cord", "Notes", title="Series")
     for row in rows:
         answers = (_verdict(row.anatomy), _verdict(row.region), _verdict(row.plane), _verdict(row.sequence))
         table.add_row(row.number, str(row.slices), *answers, row.cord or "–", ", ".join(row.notes))
@@ -144,6 +167,11 @@ def _verdict(verdict: "Verdict") -> Text:
 
 
 def _plain(table: Table) -> Table:
+    table.box = box.SIMPLE_HEAD
+    table.pad_edge = False
+    table.collapse_padding = True
+    for column in table.columns:
+        column.overflow = "fold"
     table.title_justify = "left"
     table.title_style = "bold"
     return table
