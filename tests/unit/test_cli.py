@@ -287,6 +287,28 @@ def test_an_interrupt_leaves_nothing_half_written(
     assert list((tmp_path / "out" / "second").iterdir()) == []
 
 
+def test_an_interrupt_while_printing_ends_the_work_at_once(
+    run: Run, world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = world((reading(key="first"), reading(key="second")))
+    ended: list[str] = []
+
+    def read_all(*_: object) -> Iterator[SimpleNamespace]:
+        try:
+            yield SimpleNamespace(code=0)
+            yield SimpleNamespace(code=0)
+        finally:
+            ended.append("closed")
+
+    monkeypatch.setattr(cli, "_show", lambda *_, **__: signal.raise_signal(signal.SIGINT))
+    monkeypatch.setattr(sys, "argv", ["spinalis", "read", *map(str, given), "-o", str(tmp_path / "out")])
+    monkeypatch.setattr(batch, "read_all", read_all)
+    with pytest.raises(SystemExit) as left:
+        cli.main()
+    assert left.value.code == 130
+    assert ended == ["closed"]
+
+
 def test_an_output_that_cannot_be_a_folder_fails_before_any_work(
     run: Run, world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -5,7 +5,7 @@ import multiprocessing
 import signal
 import traceback
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
@@ -80,7 +80,7 @@ def prepare_folder(folder: Path) -> None:
         ) from error
 
 
-def read_all(jobs: tuple[Job, ...], processes: int, progress: Progress | None = None) -> Iterator[Outcome]:
+def read_all(jobs: tuple[Job, ...], processes: int, progress: Progress | None = None) -> Generator[Outcome]:
     """Read every study and yield its outcome in the order of `jobs`.
 
     Args:
@@ -151,7 +151,7 @@ def _numbered(progress: Progress | None, place: int, count: int) -> Progress | N
     return lambda stage, share: progress(f"study {place} of {count}, {stage}", share)
 
 
-def _in_pool(jobs: tuple[Job, ...], processes: int, progress: Progress | None) -> Iterator[Outcome]:
+def _in_pool(jobs: tuple[Job, ...], processes: int, progress: Progress | None) -> Generator[Outcome]:
     # Spawned, not forked: a fork copies ONNX Runtime's threads in an unknown state.
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(processes, context, _start_worker, (log.getEffectiveLevel(),)) as pool:

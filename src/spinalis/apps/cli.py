@@ -4,6 +4,7 @@ import json
 import logging
 import signal
 import sys
+from contextlib import closing
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Annotated, NoReturn
@@ -94,8 +95,9 @@ def read(
     for folder in folders:
         batch.prepare_folder(folder)
     work = tuple(batch.Job(study=s, folder=f, packs=packs) for s, f in zip(studies, folders, strict=True))
-    with terminal.ProgressBar("Reading") as bar:
-        for outcome in batch.read_all(work, jobs, bar.tell):
+    # Closed at once when interrupted while printing: Python would else wait at its end for all that is queued.
+    with terminal.ProgressBar("Reading") as bar, closing(batch.read_all(work, jobs, bar.tell)) as outcomes:
+        for outcome in outcomes:
             codes.append(outcome.code)
             with bar.hidden():
                 _show(outcome, as_json=as_json)
