@@ -4,11 +4,11 @@ from spinalis.simulate.study import (
     PROFILES,
     SimulatedSeries,
     SimulatedStudy,
-    Truth,
     iterate_studies,
     simulate_study,
     simulate_to_folder,
 )
+from spinalis.simulate.truth import Truth
 
 __all__ = [
     "PROFILES",

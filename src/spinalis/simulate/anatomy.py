@@ -13,6 +13,7 @@ Source:
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -156,7 +157,7 @@ class Subject:
     size: float
 
     @property
-    def arrays(self) -> tuple[object, ...]:
+    def arrays(self) -> tuple[Any, ...]:
         """The arguments of the kernel, in its order."""
         return (
             *(self.frames, self.planes, self.sides, self.vertebrae, self.rootlets, self.contour, self.contour_z),
@@ -208,7 +209,10 @@ def _walk(rng: np.random.Generator, count: int, spread: float, smooth: float) ->
 
 def _sample_planes(rng: np.random.Generator, size: float, age: float) -> NDArray[np.void]:
     planes = np.zeros(PLANES, PLANE_TYPE)
-    jitter = lambda spread: size * (1 + _walk(rng, PLANES, spread, 2) + rng.normal(0, spread / 2, PLANES))  # noqa: E731
+
+    def jitter(spread: float) -> FloatArray:
+        return np.asarray(size * (1 + _walk(rng, PLANES, spread, 2) + rng.normal(0, spread / 2, PLANES)), float)
+
     canal = 1 + _walk(rng, PLANES, 0.05, 3) + rng.normal(0, 0.05)
     degeneration = np.clip((age - 30) / 65 + rng.normal(0, 0.16) + rng.normal(0, 0.18, PLANES), 0, 1)
     degeneration[20:25] += (0.0, 0.02, 0.05, 0.1, 0.1)
@@ -333,12 +337,17 @@ def _sample_contour(
     low, high = centre[-1, 2] - 100, centre[0, 2] + 160
     z = np.arange(low, high, CONTOUR_STEP_MM)
     order = slice(None, None, -1)
-    at = lambda values: np.interp(z, centre[order, 2], np.asarray(values, float)[order])  # noqa: E731
+
+    def at(values: FloatArray) -> FloatArray:
+        return np.asarray(np.interp(z, centre[order, 2], values[order]), float)
+
+    def smooth(values: FloatArray, width_mm: float) -> FloatArray:
+        return _smooth(values, width_mm / CONTOUR_STEP_MM)
+
     spinous = np.append(vertebrae["spinous_length"], 0.0)
     reach = planes["half_depth"] + planes["canal_depth"] + spinous
     tip = at(centre[:, 1] + frames[:, 2, 1] * reach)
-    level = at(np.arange(PLANES))
-    smooth = lambda values, width: _smooth(values, width / CONTOUR_STEP_MM)  # noqa: E731
+    level = at(np.arange(PLANES, dtype=float))
     heavy = float(np.clip(rng.normal(0, 1), -1.8, 2.6))
     knots = (0, 3, 7, 12, 17, 21, 24, 26, 30)
     back_fat = np.interp(level, knots, (10, 8, 9, 7, 7, 11, 22, 22, 24)) * np.exp(0.45 * heavy)
@@ -379,7 +388,7 @@ def _sample_whole(rng: np.random.Generator, frames: FloatArray, female: bool, ag
         "z_s1": frames[S1, 0, 2],
         "female": float(female),
         "bladder": rng.uniform(0.3, 1.2),
-        "grain": rng.uniform(0.3, 1.0),
+        "grain": rng.uniform(0.5, 1.1),
         "liver": rng.uniform(0.8, 1.15),
     }
     for name, value in values.items():

@@ -5,7 +5,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
-import numba  # type: ignore[import-untyped]
+import numba
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -19,6 +19,6 @@ def compiled(function: Function) -> Function:
     numba renews a kept function only when its own file changes, not when a function that it calls does; so the
     stamp is made of all of them.
     """
-    dispatcher = numba.njit(cache=True, fastmath=True, nogil=True, error_model="numpy")(function)
+    dispatcher: Any = numba.njit(cache=True, fastmath=True, nogil=True, error_model="numpy")(function)
     dispatcher._cache._cache_file._source_stamp = _STAMP
     return cast(Function, dispatcher)

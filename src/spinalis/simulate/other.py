@@ -1,5 +1,7 @@
 """Brains, knees, shoulders and abdomens, crude on purpose: enough shape and texture to say *not a spine*."""
 
+# ruff: noqa: C901, PLR0911, PLR0913, PLR0917  (as in `kernel`)
+
 from typing import Any
 
 import numpy as np
@@ -131,9 +133,7 @@ def shoulder_tissue(noise: Any, x: float, y: float, z: float, size: float) -> in
 
 
 @compiled
-def shape_slices(  # noqa: PLR0913  the kernel takes arrays, not records
-    kind: int, noise: Any, size: float, planes: Any, offsets: Any, labels: Any, texture: Any
-) -> None:
+def shape_slices(kind: int, noise: Any, size: float, planes: Any, offsets: Any, labels: Any, texture: Any) -> None:
     """Fill the labels and texture of a stack, as `render.render_slices` does; the shape is centred at 0."""
     for s in range(planes.shape[0]):
         p = planes[s]

@@ -55,7 +55,7 @@ STUDY_CORRELATION, LEVEL_CORRELATION = 0.4, 0.3
 """Shares of the variance that the levels of a study, and the conditions of a level, have in common. Fitted."""
 
 SWEEP = ("foramen", "recess", "canal", "recess", "canal")
-"""The facets that narrow the recesses take part of the canal, and the ligament that narrows the canal of the recesses."""
+"""The facets that narrow the recesses narrow the canal too, and the ligament of the canal narrows the recesses."""
 
 KNOB_STEPS = 6
 KNOB_MAX = 1.6

@@ -82,7 +82,7 @@ def axial_stacks(rng: np.random.Generator, subject: Subject, region: Region) -> 
         count = int(rng.choice((4, 5, 5, 6)))
         blocks = []
         for k in sorted(PLANE_OF_LEVEL.values(), reverse=True):
-            centre = plane_point(subject, k, 17.0) + (0, 0, rng.normal(0, 1.0))
+            centre = plane_point(subject, k, 17.0) + np.array((0, 0, rng.normal(0, 1.0)))
             blocks.append(block(centre, disc_tilt(subject, k) + rng.normal(0, 2), count, thickness * 1.1))
         return tuple(blocks)
     first, last = {Region.LUMBAR: (24.2, 19.8), Region.THORACIC: (18.5, 10.0), Region.CERVICAL: (8.0, 2.0)}[region]
@@ -99,7 +99,7 @@ def coronal_stack(rng: np.random.Generator, subject: Subject, region: Region) ->
     middle = {Region.LUMBAR: 21.8, Region.THORACIC: 13.0, Region.CERVICAL: 4.5}[region]
     return Stack(
         plane=Plane.CORONAL,
-        centre=plane_point(subject, middle, 10.0) + (rng.normal(0, 6), rng.normal(0, 4), rng.normal(0, 15)),
+        centre=plane_point(subject, middle, 10.0) + rng.normal(0, (6, 4, 15)),
         axes=turned_axes(Plane.CORONAL, rng.normal(0, 2), rng.normal(0, 2)),
         count=int(rng.integers(3, 8)),
         rows=256,
@@ -117,7 +117,9 @@ def other_stack(rng: np.random.Generator, subject: Subject, kind: int) -> Stack:
     plane = choices[int(rng.integers(0, len(choices)))]
     centre = rng.normal(0, 6, 3)
     if kind == ABDOMEN:
-        centre = plane_point(subject, rng.uniform(17.5, 22), 0.0) + (rng.normal(0, 10), rng.uniform(-110, -70), 0)
+        centre = plane_point(subject, rng.uniform(17.5, 22), 0.0) + np.array(
+            (rng.normal(0, 10), rng.uniform(-110, -70), 0)
+        )
     rows = int(rng.choice((224, 256, 320)))
     count = int(rng.integers(8, 16))
     thickness = rng.uniform(3, 6)
@@ -154,7 +156,10 @@ def disc_tilt(subject: Subject, level: float) -> float:
 
 def header(rng: np.random.Generator, protocol: Protocol, plane: Plane, region: Region, vendor: int) -> Header:
     """A header in a vendor's words, with tags missing now and then, and rarely wrong ones."""
-    known = lambda share: rng.random() < share  # noqa: E731
+
+    def known(share: float) -> bool:
+        return bool(rng.random() < share)
+
     names = DESCRIPTIONS.get((plane, protocol.sequence), ("SERIES",))
     name = names[(2 * vendor + int(rng.integers(0, 3))) % len(names)]
     inversion = protocol.kind == "ir"

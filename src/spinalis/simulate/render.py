@@ -85,9 +85,7 @@ def render_slices(body: Body, planes: Any, offsets: Any, labels: Any, texture: A
                 if first == 0:
                     texture[s, row, column] = 0
                 else:
-                    texture[s, row, column] = 0.8 * noise_at(body.noise, x / 2.2, y / 2.2, z / 2.2) + (
-                        grain * noise_at(body.noise, x * 1.1, y * 1.1, z * 1.1)
-                    )
+                    texture[s, row, column] = noise_at(body.noise, x * grain, y * grain, z * grain)
 
 
 @compiled
@@ -146,9 +144,9 @@ def measure_canal(body: Body, k: int) -> tuple[float, float, float]:
     """The sac at its narrowest near disc `k`: area mm2, share of it that is CSF, depth in the midline mm."""
     best, share, depth = 1e9, 0.0, 0.0
     plane = body.planes[k]
-    cell = 0.5
+    cell = 0.6
     wide, deep = int(plane.sac_half_width / cell) + 2, int(2 * plane.sac_half_depth / cell) + 14
-    for q in (-3.0, -0.5, 2.0):
+    for q in (-2.5, 0.5):
         inside = csf = line = 0
         for a in range(-wide, wide + 1):
             for b in range(deep):

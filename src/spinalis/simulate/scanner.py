@@ -79,7 +79,7 @@ def turned_axes(plane: Plane, tilt_deg: float, turn_deg: float) -> FloatArray:
     a, b = np.radians(tilt_deg), np.radians(turn_deg)
     tilt = np.array([[1, 0, 0], [0, np.cos(a), -np.sin(a)], [0, np.sin(a), np.cos(a)]])
     turn = np.array([[np.cos(b), -np.sin(b), 0], [np.sin(b), np.cos(b), 0], [0, 0, 1]])
-    return np.asarray(DIRECTIONS[plane]) @ (turn @ tilt).T
+    return np.asarray(np.asarray(DIRECTIONS[plane]) @ (turn @ tilt).T, float)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,7 +148,7 @@ def scan(
     image = np.hypot(image + noise[0], noise[1])
     top = float(np.percentile(image[:, ::4, ::4], 99.7)) + 1e-9
     values = artefacts.full_scale * (image / np.float32(top)) ** np.float32(artefacts.gamma)
-    return np.clip(np.rint(values), 0, 4095).astype(np.uint16)
+    return np.asarray(np.clip(np.rint(values), 0, 4095), np.uint16)
 
 
 def _shifted(fat: FloatStack, pixels: float) -> FloatStack:

@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from spinalis.errors import SimulationError
-from spinalis.records import FloatArray, Image, Series, Slice, Study, Vector
-from spinalis.simulate.anatomy import PLANE_OF_LANDMARK, PLANE_OF_LEVEL, Subject, sample_subject
-from spinalis.simulate.pathology import Measures, carve, measurement_table, side_index, wished_grades
+from spinalis.errors import OutputError, SimulationError
+from spinalis.records import FloatArray, Image, Series, Slice, Study
+from spinalis.simulate.anatomy import Subject, sample_subject
+from spinalis.simulate.pathology import carve, wished_grades
 from spinalis.simulate.protocols import (
     ABDOMEN,
     axial_stacks,
@@ -32,7 +32,8 @@ from spinalis.simulate.protocols import (
 from spinalis.simulate.scanner import SAMPLE_OFFSETS, Stack, distances_to, sample_artefacts, scan
 from spinalis.simulate.sequence import Protocol, sample_protocol, signal_table
 from spinalis.simulate.tissue import sample_tissues
-from spinalis.vocabulary import Anatomy, Condition, Level, Plane, Region, Sequence, Severity, Side
+from spinalis.simulate.truth import Truth, measures_of, truth_document, truth_of
+from spinalis.vocabulary import Anatomy, Condition, Level, Plane, Region, Sequence, Severity
 
 if TYPE_CHECKING:
     from spinalis.simulate.kernel import Body
@@ -40,23 +41,6 @@ if TYPE_CHECKING:
 PROFILES = ("lumbar", "lumbar-balanced", "cervical", "thoracic", "other")
 CORD_VISIBLE_MM2 = {Plane.AXIAL: 14.0, Plane.SAGITTAL: 60.0, Plane.CORONAL: 60.0}
 """Area of cord in a slice from which on a reader would say that it is in view. Fitted."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Truth:
-    """What is true of a simulated body; points in LPS mm.
-
-    `levels` and `landmarks` (T11/T12, T12/L1, S1/S2) are posterior disc edges at the canal in the midline, `foramina`
-    the centres of the foramina, `recesses` the places of the traversing roots. Outside the lumbar profiles `grades`,
-    `measurements`, `foramina` and `recesses` are empty, and so is everything in the profile `other`.
-    """
-
-    levels: dict[Level, Vector] = field(default_factory=dict)
-    landmarks: dict[str, Vector] = field(default_factory=dict)
-    foramina: dict[tuple[Level, Side], Vector] = field(default_factory=dict)
-    recesses: dict[tuple[Level, Side], Vector] = field(default_factory=dict)
-    grades: dict[tuple[Condition, Level], Severity] = field(default_factory=dict)
-    measurements: dict[tuple[str, Level, Side | None], float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -97,18 +81,18 @@ def simulate_study(seed: int, number: int, profile: str = "lumbar", *, severity_
     _check(seed, number, profile)
     rng = np.random.default_rng([seed, number, PROFILES.index(profile)])
     key = sha256(f"{seed}/{number}/{profile}".encode()).hexdigest()[:12]
-    body, subject = _sample_body(rng)
+    body, subject = sample_body(rng)
     if profile == "other":
         series = _acquire_other(rng, subject, body)
         records = tuple(one.series for one in series)
         return SimulatedStudy(study=Study(key=key, series=records), series=series, truth=Truth())
     region = {"cervical": Region.CERVICAL, "thoracic": Region.THORACIC}.get(profile, Region.LUMBAR)
     grades: dict[tuple[Condition, Level], Severity] = {}
-    measures = _measures(body)
+    measures = measures_of(body)
     if region is Region.LUMBAR:
         wishes = wished_grades(rng, profile == "lumbar-balanced", severity_boost)
         grades = carve(rng, subject, measures, wishes)
-    truth = _truth(subject, body, measures, grades)
+    truth = truth_of(subject, body, measures, grades)
     series = _acquire(rng, subject, body, region)
     return SimulatedStudy(study=Study(key=key, series=tuple(one.series for one in series)), series=series, truth=truth)
 
@@ -127,74 +111,19 @@ def _check(seed: int, number: int, profile: str) -> None:
             f"Study: expected seed and number >= 0, got seed {seed} and number {number}. Count from 0."
         )
     try:
-        import numba  # type: ignore[import-untyped]  # noqa: F401, PLC0415
+        import numba  # noqa: F401, PLC0415
     except ImportError as error:
         raise SimulationError(
             "Simulator: expected numba to be installed, got none. Install the extra: pip install 'spinalis[simulate]'."
         ) from error
 
 
-def _sample_body(rng: np.random.Generator) -> tuple["Body", Subject]:
+def sample_body(rng: np.random.Generator) -> tuple["Body", Subject]:
+    """Draw a subject; the body shares its arrays, so what is carved into one is seen in the other."""
     from spinalis.simulate.kernel import Body  # noqa: PLC0415
 
     subject = sample_subject(rng)
     return Body(*subject.arrays), subject
-
-
-def _measures(body: "Body") -> Measures:
-    from spinalis.simulate.render import measure_canal, measure_foramen, measure_recess  # noqa: PLC0415
-
-    return Measures(
-        canal=lambda k: measure_canal(body, k),
-        recess=lambda k, s: measure_recess(body, k, s),
-        foramen=lambda k, s: measure_foramen(body, k, s),
-    )
-
-
-def _truth(
-    subject: Subject, body: "Body", measures: Measures, grades: dict[tuple[Condition, Level], Severity]
-) -> Truth:
-    from spinalis.simulate.kernel import disc_edge, recess_gap  # noqa: PLC0415
-
-    planes, frames = subject.planes, subject.frames
-
-    def point(k: int, u: float, v: float, q: float) -> Vector:
-        at = frames[k, 0] + u * frames[k, 1] + v * frames[k, 2] + q * frames[k, 3]
-        return _unwarped(body, at)
-
-    def edge(k: int) -> Vector:
-        wall = float(planes["half_depth"][k])
-        return point(k, 0.0, disc_edge(planes[k], subject.sides[k, 0], wall, 0.0, 0.0), 0.0)
-
-    foramina: dict[tuple[Level, Side], Vector] = {}
-    recesses: dict[tuple[Level, Side], Vector] = {}
-    for level, k in PLANE_OF_LEVEL.items() if grades else ():
-        wall = float(planes["half_depth"][k])
-        for side in Side:
-            s = side_index(side)
-            sign = 1.0 if side is Side.LEFT else -1.0
-            u = sign * (float(planes["canal_half_width"][k]) + 6)
-            foramina[level, side] = point(k, u, wall + 4.5, 0.45 * float(subject.vertebrae["pedicle_low"][k - 1]))
-            au, front, back, _ = recess_gap(body, k, s, -1.0)
-            recesses[level, side] = point(k, sign * au, wall + 0.5 * (front + back), -1.0)
-    return Truth(
-        levels={level: edge(k) for level, k in PLANE_OF_LEVEL.items()},
-        landmarks={name: edge(k) for name, k in PLANE_OF_LANDMARK.items()},
-        foramina=foramina,
-        recesses=recesses,
-        grades=grades,
-        measurements=measurement_table(measures) if grades else {},
-    )
-
-
-def _unwarped(body: "Body", at: FloatArray) -> Vector:
-    """Where a place of the smooth anatomy is seen in the warped body."""
-    from spinalis.simulate.kernel import warp  # noqa: PLC0415
-
-    guess = at.copy()
-    for _ in range(6):
-        guess = guess + at - np.asarray(warp(body, guess[0], guess[1], guess[2]))
-    return float(guess[0]), float(guess[1]), float(guess[2])
 
 
 def _acquire(rng: np.random.Generator, subject: Subject, body: "Body", region: Region) -> tuple[SimulatedSeries, ...]:
@@ -220,7 +149,7 @@ def _acquire(rng: np.random.Generator, subject: Subject, body: "Body", region: R
             protocol = protocols[sequence]
             water, fat = signal_table(protocol, tissues)
             tables = (water, fat, tissues.texture)
-            pixels = _expose(rng, (labels, texture), tables, stack, distances_to(stack, subject))
+            pixels = expose(rng, (labels, texture), tables, stack, distances_to(stack, subject))
             record = make_series(rng, stack, pixels, protocol, (region, vendor, len(series) + 2))
             series.append(
                 SimulatedSeries(
@@ -255,7 +184,7 @@ def _acquire_other(rng: np.random.Generator, subject: Subject, body: "Body") -> 
         tables = (*signal_table(protocol, tissues), tissues.texture)
         away = np.zeros((stack.rows, stack.columns))
         distances = distances_to(stack, subject) if kind == ABDOMEN else (away - 100.0, away)
-        pixels = _expose(rng, anatomy, tables, stack, distances)
+        pixels = expose(rng, anatomy, tables, stack, distances)
         series.append(
             SimulatedSeries(
                 series=make_series(rng, stack, pixels, protocol, (Region.UNKNOWN, vendor, len(series) + 2)),
@@ -290,13 +219,14 @@ def _cord(labels: NDArray[np.uint8], stack: Stack) -> tuple[bool, ...]:
     return tuple(bool(count >= enough) for count in found)
 
 
-def _expose(
+def expose(
     rng: np.random.Generator,
     anatomy: tuple[NDArray[np.uint8], NDArray[np.float32]],
     tables: tuple[FloatArray, FloatArray, FloatArray],
     stack: Stack,
     distances: tuple[FloatArray, FloatArray],
 ) -> NDArray[np.uint16]:
+    """Scan a rendered stack: `tables` are signal of water, of fat, and strength of texture by label."""
     from spinalis.simulate.render import shade  # noqa: PLC0415
 
     images = np.empty((2, *anatomy[1].shape), np.float32)
@@ -319,7 +249,7 @@ def make_series(
     numbers = list(reversed(order)) if rng.random() < 0.4 else list(order)
 
     def load(index: int) -> Image:
-        return pixels[index].astype(np.float32)
+        return np.asarray(pixels[index], np.float32)
 
     return Series(
         key=f"{number:03d}",
@@ -391,32 +321,26 @@ def _write_one(task: tuple[Path, int, int, str]) -> Path:
     if (target / "truth.json").exists():
         return target
     part = target.with_name(f".{target.name}.{os.getpid()}.part")
-    shutil.rmtree(part, ignore_errors=True)
-    part.mkdir(parents=True)
     made = simulate_study(seed, number, profile)
-    write_study(made.study, part)
-    (part / "truth.json").write_text(json.dumps(truth_document(made), indent=1), encoding="utf-8")
-    part.rename(target)
+    try:
+        part.mkdir(parents=True, exist_ok=True)
+        write_study(made.study, part)
+        (part / "truth.json").write_text(json.dumps(study_document(made), indent=1), encoding="utf-8")
+        part.rename(target)
+    except OSError as error:
+        raise OutputError(
+            f"Study {number}: expected a folder that can be written, got {error.strerror}. Choose another output."
+        ) from error
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
     return target
 
 
-def truth_document(made: SimulatedStudy) -> dict[str, Any]:
-    """The truth as plain JSON values, schema `spinalis-truth/1`."""
-    truth = made.truth
+def study_document(made: SimulatedStudy) -> dict[str, Any]:
+    """The truth of a study and of its series as plain JSON values, schema `spinalis-truth/1`."""
     return {
         "schema": "spinalis-truth/1",
-        "levels": {level.value: point for level, point in truth.levels.items()},
-        "landmarks": truth.landmarks,
-        "foramina": [_placed(key, point) for key, point in truth.foramina.items()],
-        "recesses": [_placed(key, point) for key, point in truth.recesses.items()],
-        "grades": [
-            {"condition": condition.value, "level": level.value, "severity": severity.value}
-            for (condition, level), severity in truth.grades.items()
-        ],
-        "measurements": [
-            {"name": name, "level": level.value, "side": side.value if side else None, "value": value}
-            for (name, level, side), value in truth.measurements.items()
-        ],
+        **truth_document(made.truth),
         "series": [
             {
                 "number": one.series.number,
@@ -429,7 +353,3 @@ def truth_document(made: SimulatedStudy) -> dict[str, Any]:
             for one in made.series
         ],
     }
-
-
-def _placed(key: tuple[Level, Side], point: Vector) -> dict[str, Any]:
-    return {"level": key[0].value, "side": key[1].value, "point_lps_mm": point}

@@ -1,4 +1,6 @@
-"""What lies around the spine: skin, fat, muscles, vessels, and the organs of neck, chest, abdomen and pelvis, crudely."""
+"""What lies around the spine: skin, fat, muscles, vessels; and the organs of neck, chest, belly, pelvis, crudely."""
+
+# ruff: noqa: C901, PLR0911, PLR0912  (as in `kernel`)
 
 import numpy as np
 

@@ -1,0 +1,72 @@
+"""Time the simulator on one core: `python benchmarks/simulate.py`.
+
+Prints seconds for 15 sagittal and 25 axial slices of 320 x 320 with all artefacts (one and three contrasts), and for
+whole studies. Compilation is not counted.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+
+from spinalis.simulate import simulate_study
+from spinalis.simulate.protocols import axial_stacks, sagittal_stack
+from spinalis.simulate.scanner import Stack, distances_to, turned_axes
+from spinalis.simulate.sequence import sample_protocol, signal_table
+from spinalis.simulate.study import expose, render_labels, sample_body
+from spinalis.simulate.tissue import sample_tissues
+from spinalis.vocabulary import Plane, Region, Sequence
+
+SEED = 3
+REPEATS = 3
+
+
+def seconds(work: Callable[[], object]) -> float:
+    """The best of a few runs, processor time."""
+    work()
+    times = []
+    for _ in range(REPEATS):
+        start = time.process_time()
+        work()
+        times.append(time.process_time() - start)
+    return min(times)
+
+
+def main() -> None:
+    """Print the table."""
+    rng = np.random.default_rng(SEED)
+    body, subject = sample_body(rng)
+    sagittal = replace(sagittal_stack(rng, subject, Region.LUMBAR), count=15, rows=320, columns=320, pixel_mm=0.9)
+    axial = replace(
+        axial_stacks(rng, subject, Region.LUMBAR)[0],
+        axes=turned_axes(Plane.AXIAL, 0, 0),
+        centre=sagittal.centre,
+        count=25,
+        rows=320,
+        columns=320,
+        pixel_mm=0.6,
+        spacing_mm=5.0,
+    )
+    tissues = sample_tissues(rng, 1.5, subject.age)
+    contrasts = (Sequence.T2W, Sequence.T1W, Sequence.STIR)
+
+    def work(stack: Stack, count: int) -> None:
+        anatomy = render_labels(body, stack)
+        distances = distances_to(stack, subject)
+        for sequence in contrasts[:count]:
+            table = signal_table(sample_protocol(rng, sequence, 1.5), tissues)
+            expose(rng, anatomy, (*table, tissues.texture), stack, distances)
+
+    for name, stack in (("15 sagittal slices", sagittal), ("25 axial slices", axial)):
+        print(f"{name:24s} labels {seconds(lambda s=stack: render_labels(body, s)):5.2f} s", end="")
+        print(f"   one contrast {seconds(lambda s=stack: work(s, 1)):5.2f} s", end="")
+        print(f"   three contrasts {seconds(lambda s=stack: work(s, 3)):5.2f} s")
+    start = time.process_time()
+    for number in range(4):
+        simulate_study(SEED, number)
+    print(f"{'whole lumbar study':24s} {(time.process_time() - start) / 4:5.2f} s")
+
+
+if __name__ == "__main__":
+    main()
