@@ -33,7 +33,7 @@ TRAINING_SEED, CALIBRATION_SEED = 11, 12
 """Seeds of the simulated studies; `judge.JUDGED_SEED` differs from both."""
 
 STUDIES: Mapping[str, int] = {"lumbar-balanced": 400, "cervical": 90, "thoracic": 80, "other": 130}
-CALIBRATION_STUDIES = 110
+CALIBRATION_STUDIES: Mapping[str, int] = {"lumbar": 110, "cervical": 20, "thoracic": 20, "other": 20}
 
 TRIAGE_SHARES = (0.45, 0.2, 0.35)
 """Shares of the batches: simulated spines, simulated other anatomy, real slices (evenly over sources)."""
@@ -76,17 +76,18 @@ class Job:
 
     def studies(self, profile: str, seed: int = TRAINING_SEED) -> list[Path]:
         """Harvested studies of a profile."""
-        count = CALIBRATION_STUDIES if seed == CALIBRATION_SEED else STUDIES[profile]
-        wanted = Harvest(profile=profile, seed=seed, studies=max(3, round(count * self.scale)))
+        counts = CALIBRATION_STUDIES if seed == CALIBRATION_SEED else STUDIES
+        wanted = Harvest(profile=profile, seed=seed, studies=max(2, round(counts[profile] * self.scale)))
         return harvest(wanted, self.runs / "cache", grade.input_spec(load("grade")), self.jobs)
 
 
 def make_levels(job: Job) -> None:
     """Train and export the localizer."""
     recipe = job.recipe("levels")
-    real = [item for item in spider.read(job.data) if item.subset == "training"] if job.data else []
+    items = spider.read(job.data) if job.data else ()
+    real = levels.real_examples([item for item in items if item.subset == "training"])
     simulated = levels.simulated_examples(job.studies("lumbar-balanced"))
-    network = levels.train(levels.real_examples(real), simulated, recipe, job.options(recipe), job.runs / "levels")
+    network = levels.train(real, simulated, recipe, job.options(recipe), job.runs / "levels")
     spec = levels.input_spec(recipe["size"])
     example = {"images": torch.rand(2, len(spec.channels), spec.height, spec.width)}
     export_onnx(LevelExport(network).eval(), example, ["maps"], job.out / "levels" / "model.onnx")
@@ -125,8 +126,9 @@ def make_triage(job: Job) -> None:
     sources = _real_sources(job.data, "training")
     shares = [*TRIAGE_SHARES[:2], *[TRIAGE_SHARES[2] / max(1, len(sources)) for _ in sources]]
     network = triage.train([*groups, *sources.values()], shares, recipe, job.options(recipe), job.runs / "triage")
-    network.eval()
     spec = triage.input_spec(recipe["size"])
+    unseen = [file for name in CALIBRATION_STUDIES for file in job.studies(name, CALIBRATION_SEED)]
+    temperatures = triage.calibrate(network, triage.simulated_examples(unseen), spec)
     example = {"images": torch.rand(2, len(spec.channels), spec.height, spec.width)}
     export_onnx(network, example, list(triage.CLASSES), job.out / "triage" / "model.onnx")
     text = PackText(
@@ -135,7 +137,7 @@ def make_triage(job: Job) -> None:
         version=VERSION,
         inputs={"images": spec},
         labels={"anatomy": ANATOMIES, "region": REGIONS, "plane": PLANES, "sequence": SEQUENCES, "cord": ("cord",)},
-        settings={},
+        settings={"temperature": temperatures},
         training_data=[
             f"{sum(map(len, groups))} slices of {SIMULATED}; other anatomy is crude",
             *[f"{len(items)} real slices: {name}" for name, items in sources.items()],
@@ -143,7 +145,8 @@ def make_triage(job: Job) -> None:
         scores=[_unjudged("triage")],
         notes=[
             "One trunk with five heads: MR spine or not, region, plane, sequence, cord. Slices are fused with header "
-            "evidence and geometry, and vote for their series."
+            "evidence and geometry, and vote for their series. Temperatures were fitted on simulated studies that "
+            "were not trained on."
         ],
         limits=(
             *LIMITS,
@@ -197,7 +200,7 @@ def make_grade(job: Job) -> None:
     )
     write_pack(job.out / "grade", text)
     if all((job.out / name / "pack.toml").exists() for name in ("levels", "triage")):
-        judged = judge.read_simulated(load_packs(job.out), max(3, round(judge.JUDGED_STUDIES * min(1.0, job.scale))))
+        judged = judge.read_simulated(load_packs(job.out), max(2, round(judge.JUDGED_STUDIES * min(1.0, job.scale))))
         truth, probabilities = judge.grades(judged)
         rows = judge.grade_rows(truth, probabilities)
         scores = [

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from spinalis.models.prepare import InputSpec, fit_matrix
+from spinalis.models.prepare import InputSpec, fit_matrix, prepare
 from spinalis.train.augment import Spread, apply, draw_matrix
 from spinalis.train.fit import Draw, FitOptions, Sample, fit
 from spinalis.train.networks.triage_trunk import TriageTrunk
@@ -94,3 +94,37 @@ def train(
     chosen = replace(options, steps=recipe["steps"], batch=recipe["batch"], learning_rate=recipe["learning_rate"])
     fit(network, draw_from(groups, shares, input_spec(recipe["size"])), loss, chosen, folder)
     return network
+
+
+def calibrate(network: TriageTrunk, examples: Sequence[Example], spec: InputSpec) -> dict[str, float]:
+    """Fit one temperature per head by maximum likelihood on slices that were not trained on.
+
+    Returns:
+        Head -> temperature; 1 where no slice carries the label.
+    """
+    labels = torch.from_numpy(np.stack([example.labels for example in examples]).astype(np.int64))
+    logits = _logits(network, examples, spec)
+    found = {}
+    for column, name in enumerate(HEADS):
+        known = labels[:, column] != UNKNOWN
+        found[name] = _temperature(logits[column][known], labels[known, column]) if bool(known.any()) else 1.0
+    return found
+
+
+def _logits(network: TriageTrunk, examples: Sequence[Example], spec: InputSpec) -> list[Tensor]:
+    parts = []
+    with torch.inference_mode():
+        for start in range(0, len(examples), 64):
+            images = [example.image.astype(np.float32) for example in examples[start : start + 64]]
+            batch = np.stack([prepare(image, fit_matrix(image.shape, spec), spec) for image in images])
+            parts.append(network(torch.from_numpy(batch)))
+    return [torch.cat(head).double().clone() for head in zip(*parts, strict=True)]
+
+
+def _temperature(logits: Tensor, labels: Tensor) -> float:
+    grid = torch.logspace(-0.7, 0.9, 81, dtype=torch.float64)
+    if logits.shape[1] == 1:
+        losses = [nn.functional.binary_cross_entropy_with_logits(logits[:, 0] / t, labels.double()) for t in grid]
+    else:
+        losses = [nn.functional.cross_entropy(logits / t, labels) for t in grid]
+    return round(float(grid[int(torch.stack(losses).argmin())]), 4)
