@@ -63,7 +63,7 @@ def read_study(study: Study, packs: tuple[Pack, ...], progress: Progress | None 
     done("grade")
     warnings = [*study.warnings, *localization.warnings, *implausible(measurements)]
     if refusal is not None:
-        warnings.append(f"Study: expected an MR study of the lumbar spine, {refusal}. Nothing was graded.")
+        warnings.append(f"Study: expected an MR study of the lumbar spine, but {refusal}. Nothing was graded.")
     return Reading(
         study=study,
         series=labels,
@@ -80,10 +80,10 @@ def _refusal(labels: tuple[SeriesLabel, ...]) -> str | None:
     """Why a study is not read, or None."""
     spines = [label for label in labels if label.anatomy.label is Anatomy.MR_SPINE]
     if not spines:
-        return "got no series that shows an MR image of the spine"
+        return "no series shows an MR image of the spine"
     if not any(label.region.label in (Region.LUMBAR, Region.UNKNOWN) for label in spines):
         regions = sorted({label.region.label.value for label in spines})
-        return f"got series of the {' and '.join(regions)} spine only"
+        return f"the series show the {' and '.join(regions)} spine only"
     return None
 
 

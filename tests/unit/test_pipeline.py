@@ -38,7 +38,7 @@ def test_a_study_without_a_spine_is_refused_with_the_reason() -> None:
     reading = read_study(study(), packs(anatomy=(-5.0, 5.0)))
     assert reading.levels == ()
     assert reading.graded == ()
-    assert "no series that shows an MR image of the spine" in reading.findings[0].result.reason
+    assert "no series shows an MR image of the spine" in reading.findings[0].result.reason
     assert "Nothing was graded" in reading.warnings[-1]
 
 
