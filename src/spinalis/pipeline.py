@@ -2,17 +2,22 @@
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
+from functools import lru_cache
 
 from spinalis.grade import grade_study
 from spinalis.localize import Localization, find_levels
 from spinalis.measure import implausible, measure_spacing
 from spinalis.models import Pack, select
-from spinalis.records import Finding, NotAssessed, Reading, SeriesLabel, Study
+from spinalis.records import Finding, Image, NotAssessed, PixelLoader, Reading, Series, SeriesLabel, Study
 from spinalis.triage import label_series
 from spinalis.vocabulary import CONDITIONS, LEVELS, Anatomy, Region
 
 Progress = Callable[[str, float], None]
 """Told the stage and the share of it that is done, 0..1."""
+
+REMEMBERED_BYTES = 256 * 2**20
+"""Decoded slices are kept up to this size: every stage, and the report, asks for some of them again."""
 
 
 def triage_study(study: Study, packs: tuple[Pack, ...], progress: Progress | None = None) -> tuple[SeriesLabel, ...]:
@@ -47,6 +52,7 @@ def read_study(study: Study, packs: tuple[Pack, ...], progress: Progress | None 
         if progress:
             progress(stage, 1.0)
 
+    study = remembering(study)
     labels = triage_study(study, packs, progress)
     done("triage")
     refusal = _refusal(labels)
@@ -74,6 +80,25 @@ def read_study(study: Study, packs: tuple[Pack, ...], progress: Progress | None 
         packs=tuple(pack.info for pack in packs),
         timings_s=tuple((clock[i][0], clock[i][1] - clock[i - 1][1]) for i in range(1, len(clock))),
     )
+
+
+def remembering(study: Study) -> Study:
+    """The same study, its slices decoded once: the last ones, up to `REMEMBERED_BYTES`, stay in memory, read-only."""
+    size = sum(4 * series.rows * series.columns * len(series.slices) for series in study.series)
+    share = min(1.0, REMEMBERED_BYTES / max(1, size))
+    return replace(study, series=tuple(_remembering(series, share) for series in study.series))
+
+
+def _remembering(series: Series, share: float) -> Series:
+    load: PixelLoader = series.load
+
+    @lru_cache(maxsize=max(1, int(share * len(series.slices))))
+    def kept(index: int) -> Image:
+        image = load(index)
+        image.flags.writeable = False
+        return image
+
+    return replace(series, load=kept)
 
 
 def _refusal(labels: tuple[SeriesLabel, ...]) -> str | None:

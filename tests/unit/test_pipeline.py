@@ -1,6 +1,9 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from spinalis import pipeline
 from spinalis.errors import PackError
 from spinalis.pipeline import read_study, triage_study
 from spinalis.records import NotAssessed, Study
@@ -60,6 +63,22 @@ def test_one_series_that_cannot_be_read_does_not_spoil_the_others() -> None:
 def test_a_study_whose_pixels_cannot_be_read_is_not_graded() -> None:
     reading = read_study(study(broken=tuple(range(15))), packs())
     assert all(isinstance(finding.result, NotAssessed) for finding in reading.findings)
+
+
+def test_every_slice_is_decoded_once() -> None:
+    asked: list[int] = []
+    plain = study()
+    counting = replace(plain.series[0], load=lambda index: asked.append(index) or plain.series[0].load(index))
+    read_study(replace(plain, series=(counting,)), packs())
+    assert sorted(asked) == list(range(15))
+
+
+def test_what_is_remembered_is_bounded_and_read_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pipeline, "REMEMBERED_BYTES", 3 * 4 * 384 * 384)
+    kept = pipeline.remembering(study()).series[0].load
+    for index in range(15):
+        assert not kept(index).flags.writeable
+    assert kept.cache_info().currsize == 3
 
 
 def test_triage_alone_needs_the_triage_pack_alone() -> None:
