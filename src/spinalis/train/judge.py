@@ -12,6 +12,7 @@ from spinalis.evaluate import levels as level_measures
 from spinalis.evaluate import metrics, rsna
 from spinalis.evaluate.metrics import IntArray, Share
 from spinalis.evaluate.tables import UNDEFINED, Table, number, percent
+from spinalis.formats import read_studies
 from spinalis.geometry import to_patient
 from spinalis.localize import locate
 from spinalis.models import Pack, load_packs, select
@@ -142,6 +143,35 @@ def _right(found: Sequence[tuple[bool, str]]) -> str:
 def _majority(found: Sequence[tuple[bool, str]]) -> str:
     words = [word for _, word in found]
     return percent(Share(count=max(words.count(word) for word in set(words)), total=len(words)))
+
+
+def real_dicom_table(root: Path, packs: tuple[Pack, ...]) -> Table:
+    """What a whole reading says of every real DICOM series at hand."""
+    rows = []
+    for folder in sorted({file.parent for file in (root / "dicom").rglob("*.dcm")}):
+        for study in read_studies(folder):
+            reading = read_study(study, packs)
+            for label in reading.series:
+                confidence = [mark.confidence for mark in reading.levels]
+                levels = f"{len(confidence)}, mean confidence {np.mean(confidence):.2f}" if confidence else "none"
+                rows.append(
+                    (
+                        str(folder.relative_to(root / "dicom")),
+                        *[f"{found.label} {found.probability:.2f}" for found in (label.anatomy, label.region)],
+                        *[str(found.label) for found in (label.plane, label.sequence)],
+                        levels,
+                        "read" if reading.graded else "refused",
+                    )
+                )
+    return Table(
+        title="Whole readings of the real DICOM series",
+        columns=("series", "anatomy", "region", "plane", "sequence", "levels", "answer"),
+        rows=tuple(rows),
+        notes=(
+            "The MPRAGE brain and both SPIDER patients took part in training; the FLASH brain and the chest CT did "
+            "not. Refused: exit code 4, with the reason in the report.",
+        ),
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -338,6 +368,7 @@ def tables(packs: tuple[Pack, ...], root: Path | None, studies: int = JUDGED_STU
     found: list[Table] = []
     if root is not None:
         found.append(real_levels_table(real_levels(root, select(packs, "localize"))))
+        found.append(real_dicom_table(root, packs))
         found.append(real_triage_table(root, select(packs, "triage")))
     judged = read_simulated(packs, studies)
     truth, probabilities = grades(judged)
