@@ -170,9 +170,10 @@ def sample_subject(rng: np.random.Generator) -> Subject:
     female = bool(rng.random() < 0.55)
     age = float(np.clip(rng.normal(52, 17), 18, 90))
     size = float(np.clip(rng.normal(0.97 if female else 1.06, 0.045), 0.86, 1.2))
-    planes = _sample_planes(rng, size, age)
+    curve = float(np.clip(rng.normal(1, 0.18), 0.5, 1.5))
+    planes = _sample_planes(rng, size, age, curve)
     vertebrae = _sample_vertebrae(rng, size, age, planes)
-    frames = _sample_frames(rng, planes, vertebrae)
+    frames = _sample_frames(rng, planes, vertebrae, curve)
     contour, contour_z = _sample_contour(rng, frames, planes, vertebrae)
     whole = _sample_whole(rng, frames, female, age)
     return Subject(
@@ -207,14 +208,14 @@ def _walk(rng: np.random.Generator, count: int, spread: float, smooth: float) ->
     return np.asarray(spread * noise / np.sqrt((kernel**2).sum()), float)
 
 
-def _sample_planes(rng: np.random.Generator, size: float, age: float) -> NDArray[np.void]:
+def _sample_planes(rng: np.random.Generator, size: float, age: float, curve: float) -> NDArray[np.void]:
     planes = np.zeros(PLANES, PLANE_TYPE)
 
     def jitter(spread: float) -> FloatArray:
         return np.asarray(size * (1 + _walk(rng, PLANES, spread, 2) + rng.normal(0, spread / 2, PLANES)), float)
 
     canal = 1 + _walk(rng, PLANES, 0.05, 3) + rng.normal(0, 0.05)
-    degeneration = np.clip((age - 30) / 65 + rng.normal(0, 0.16) + rng.normal(0, 0.18, PLANES), 0, 1)
+    degeneration = np.clip((age - 26) / 65 + rng.normal(0, 0.16) + rng.normal(0, 0.18, PLANES), 0, 1)
     degeneration[20:25] += (0.0, 0.02, 0.05, 0.1, 0.1)
     planes["degeneration"] = np.clip(degeneration, 0, 1)
     planes["half_height"] = np.asarray(DISC_HEIGHT) / 2 * jitter(0.06)
@@ -238,7 +239,7 @@ def _sample_planes(rng: np.random.Generator, size: float, age: float) -> NDArray
     planes["reach"] = rng.uniform(2.0, 4.5, PLANES)
     planes["front_bulge"] = np.clip(rng.normal(0.8, 0.5, PLANES) + 2.2 * planes["degeneration"] ** 2, 0, 4)
     planes["cleft"] = rng.uniform(0, 1, PLANES)
-    wedge = np.asarray(DISC_WEDGE) * rng.normal(1, 0.15) + rng.normal(0, 1.2, PLANES)
+    wedge = np.asarray(DISC_WEDGE) * curve + rng.normal(0, 1.2, PLANES)
     planes["wedge"] = np.tan(np.radians(wedge) / 2)
     planes["wedge"][25:] = 0
     limit = 0.75 * planes["half_height"] / planes["half_depth"]
@@ -271,24 +272,29 @@ def _sample_vertebrae(rng: np.random.Generator, size: float, age: float, planes:
     return out
 
 
-def _sample_frames(rng: np.random.Generator, planes: NDArray[np.void], vertebrae: NDArray[np.void]) -> FloatArray:
-    """Stack the planes from the sacrum's slope upwards and downwards; the origin is the centre of L3."""
+def _sample_frames(
+    rng: np.random.Generator, planes: NDArray[np.void], vertebrae: NDArray[np.void], curve: float
+) -> FloatArray:
+    """Stack the planes from the sacrum's slope upwards and downwards; the origin is the centre of L3.
+
+    `curve` scales the sacral slope and the lordosis above it together, as they go together in people.
+    """
     tilt = np.zeros(PLANES)
     wedge = 2 * np.degrees(np.arctan(planes["wedge"]))
-    body = np.asarray(BODY_WEDGE) * rng.normal(1, 0.2) + rng.normal(0, 1.2, VERTEBRAE)
-    slope = rng.normal(35, 7)
+    body = np.asarray(BODY_WEDGE) * curve + rng.normal(0, 1.0, VERTEBRAE)
+    slope = 36 * curve + rng.normal(0, 3)
     tilt[S1] = slope - wedge[S1] / 2
     for i in range(S1 - 1, -1, -1):
         tilt[i] = tilt[i + 1] - wedge[i + 1] / 2 - body[i] - wedge[i] / 2
     bend = np.asarray(SACRAL_BEND) * rng.normal(1, 0.25) + rng.normal(0, 3, 6)
     tilt[S1 + 1 :] = slope + np.cumsum(bend)
     posture = np.interp(np.arange(PLANES), (2, 7, 19), (rng.normal(2, 6) - tilt[2], rng.normal(17, 6) - tilt[7], 0.0))
-    tilt += posture + rng.normal(0, 2)
-    curve = rng.normal(0, 1.3) if rng.random() < 0.8 else rng.normal(0, 6)
+    tilt += posture + rng.normal(2.5, 2)
+    bow = rng.normal(0, 1.3) if rng.random() < 0.8 else rng.normal(0, 6)
     phase, period = rng.uniform(0, 2 * np.pi), rng.uniform(8, 16)
     along = np.arange(PLANES)
-    coronal = np.radians(curve * np.sin(2 * np.pi * along / period + phase) * np.clip((27 - along) / 3, 0, 1))
-    twist = np.radians(rng.normal(0, 1.5)) + 0.6 * np.radians(curve) * np.cos(2 * np.pi * along / period + phase)
+    coronal = np.radians(bow * np.sin(2 * np.pi * along / period + phase) * np.clip((27 - along) / 3, 0, 1))
+    twist = np.radians(rng.normal(0, 1.5)) + 0.6 * np.radians(bow) * np.cos(2 * np.pi * along / period + phase)
     twist *= np.clip((27 - along) / 3, 0.2, 1)
     sagittal = np.radians(tilt)
     normal = np.stack([np.sin(coronal), -np.sin(sagittal) * np.cos(coronal), np.cos(sagittal) * np.cos(coronal)], 1)

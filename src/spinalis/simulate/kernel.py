@@ -171,8 +171,8 @@ def disc_edge(plane: Any, side: Any, front: float, au: float, q: float) -> float
         v in mm; `front` away from the disc.
     """
     c = plane.canal_half_width
-    bulge = plane.bulge * window(au, 5.8) + side.recess_bulge * window(au - (c - 3), 4.0)
-    lateral = side.foramen_bulge * window(au - (c + 6), 5.0)
+    bulge = plane.bulge * window(au, 5.8) + side.recess_bulge * window(au - (c - 3), 4.0) * step(au / 4)
+    lateral = side.foramen_bulge * window(au - (c + 6), 5.0) * step(au / 4)
     post = max(plane.half_height - plane.wedge * plane.half_depth, 0.8)
     over = abs(q) - post
     if over <= 0:
@@ -191,7 +191,7 @@ def flavum_at(plane: Any, side: Any, au: float, q: float, h: float) -> float:
     if spread <= 0:
         return 0.0
     c = plane.canal_half_width
-    lateral = window(au - (c - 2.5), 4.5)
+    lateral = window(au - (c - 2.5), 4.5) * step(au / 4)
     middle = 0.45 + 0.55 * step(au / 4.0)
     return spread * (plane.flavum * middle * (1 - 0.65 * lateral) + side.facet * lateral)
 
@@ -333,7 +333,7 @@ def sac_tissue(body: Body, level: float, u: float, a: float, low: float, high: f
             continue
         out = step(1 - leave / 0.7)
         across = rootlet[0] + rootlet[2] * np.sin(5 * level + rootlet[3])
-        behind = rootlet[1] + 1.2 * rootlet[2] * np.sin(4 * level + 2 * rootlet[3])
+        behind = rootlet[1] + 1.2 * abs(rootlet[2]) * np.sin(4 * level + 2 * rootlet[3])
         if level < conus + 0.6:
             early = step((conus + 0.6 - level) / 1.2)
             across = mix(across, 0.55 * across + 0.2 * np.sign(across), early)
@@ -427,7 +427,7 @@ def foramen_tissue(body: Body, i: int, t: float, au: float, s: int, v: float, wa
     if beyond > 0 and (beyond > 3 + 0.5 * vw or vw < -4 + beyond):
         if i > 17 and in_exiting_root(body, i, s, au, vw, above):
             return ROOT
-        return NOTHING if vw < 8 else arch_tissue(body, i, t, au, v, wall)
+        return NOTHING if vw < 8 else arch_tissue(body, i, t, au, s, v, wall)
     if t < 0.5 and vertebra.pedicle_low - side.roof_down < above < vertebra.pedicle_low and au < c + wide:
         return FLAVUM
     if v < face:
@@ -439,18 +439,18 @@ def foramen_tissue(body: Body, i: int, t: float, au: float, s: int, v: float, wa
             return ROOT
         vein = noise_at(body.noise, v / 1.4, q / 1.4, 7.0 * i + 3 * s + au / 4)
         return SLOW_BLOOD if vein > 1.9 else EPIDURAL_FAT
-    return arch_tissue(body, i, t, au, v, wall)
+    return arch_tissue(body, i, t, au, s, v, wall)
 
 
 @compiled
-def arch_tissue(body: Body, i: int, t: float, au: float, v: float, wall: float) -> int:
+def arch_tissue(body: Body, i: int, t: float, au: float, s: int, v: float, wall: float) -> int:
     """Behind the canal and the foramina: facet joints, laminae, pars; NOTHING where muscle may lie."""
     vertebra = body.vertebrae[i]
     h = vertebra.height
     lower, upper = body.planes[i + 1], body.planes[i]
     k = i + 1 if t < 0.5 else i
     q = t * h if t < 0.5 else (t - 1) * h
-    side = body.sides[k, 0]
+    side = body.sides[k, s]
     c = mix(lower.canal_half_width, upper.canal_half_width, t)
     depth = mix(lower.canal_depth, upper.canal_depth, t)
     f = q / h
@@ -594,6 +594,7 @@ def spine_tissue(body: Body, i: int, t: float, u: float, v: float, up: float, do
     lower, upper = body.planes[i + 1], body.planes[i]
     wall = mix(lower.half_depth, upper.half_depth, t)
     au = abs(u)
+    s = 1 if u > 0 else 0
     if v < wall + 1.5:
         label = vertebral_body(body, i, t, u, v, up, down)
         if label != NOTHING:
@@ -611,7 +612,7 @@ def spine_tissue(body: Body, i: int, t: float, u: float, v: float, up: float, do
             if au > c - 0.6 and vertebra.pedicle_low < t * vertebra.height < vertebra.pedicle_high:
                 return CORTEX
             return canal_tissue(body, i, t, u, v, vertebra.height)
-        label = arch_tissue(body, i, t, au, v, wall)
+        label = arch_tissue(body, i, t, au, s, v, wall)
         return label if label != NOTHING else spinous_tissue(body, i, t, au, v, wall)
     if i >= FIRST_SACRAL:
         ala = mix(lower.half_width, upper.half_width, t) * (2.0 if i < 26 else 1.3)
@@ -624,7 +625,7 @@ def spine_tissue(body: Body, i: int, t: float, u: float, v: float, up: float, do
             return CORTEX if ala + edge - au < 1.2 or v > wall + depth + 0.8 - sunk + edge else PEDICLE
         return NOTHING
     if v < wall + 14 and au < c + vertebra.pedicle_width + 8:
-        return foramen_tissue(body, i, t, au, 1 if u > 0 else 0, v, wall)
-    if i > 17 and v < wall + 10 and in_exiting_root(body, i, 1 if u > 0 else 0, au, v - wall, t * vertebra.height):
+        return foramen_tissue(body, i, t, au, s, v, wall)
+    if i > 17 and v < wall + 10 and in_exiting_root(body, i, s, au, v - wall, t * vertebra.height):
         return ROOT
-    return arch_tissue(body, i, t, au, v, wall)
+    return arch_tissue(body, i, t, au, s, v, wall)

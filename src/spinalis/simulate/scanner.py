@@ -114,7 +114,7 @@ def sample_artefacts(rng: np.random.Generator, stack: Stack) -> Artefacts:
         band=float(band),
         band_margin_mm=float(rng.uniform(4, 30)),
         band_slope=float(rng.normal(0, 0.12)),
-        coil_mm=float(np.exp(rng.uniform(np.log(60), np.log(600)))),
+        coil_mm=float(np.exp(rng.uniform(np.log(90), np.log(700)))),
         coil_ends=float(rng.uniform(0, 0.5)),
         bias=rng.normal(0, 0.12, 5),
         truncation=float(rng.uniform(0.72, 1.0)) if rng.random() < 0.5 else 1.0,

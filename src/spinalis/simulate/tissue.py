@@ -72,7 +72,7 @@ class Relaxation:
 
 def _disc(factor: float, degeneration: float) -> Relaxation:
     return Relaxation(
-        t1=(1150, 1350), t2=(110 * factor, 98 * factor), density=0.88 * (1 - 0.25 * degeneration), texture=0.08
+        t1=(1150, 1350), t2=(95 * factor, 85 * factor), density=0.88 * (1 - 0.25 * degeneration), texture=0.08
     )
 
 
@@ -82,7 +82,7 @@ RELAXATION: dict[Tissue, Relaxation] = {
     Tissue.FAT: Relaxation(t1=(290, 370), t2=(160, 160), density=1.0, fat=0.95, texture=0.05),
     Tissue.MUSCLE: Relaxation(t1=(1000, 1400), t2=(42, 36), density=0.82, fat=0.05, texture=0.09),
     Tissue.CORTEX: Relaxation(t1=(600, 600), t2=(6, 6), density=0.16, texture=0.1),
-    Tissue.MARROW: Relaxation(t1=(1000, 1200), t2=(58, 52), density=0.95, fat=0.5, texture=0.08),
+    Tissue.MARROW: Relaxation(t1=(1000, 1200), t2=(72, 64), density=0.95, fat=0.5, texture=0.08),
     Tissue.ANNULUS: Relaxation(t1=(950, 1150), t2=(42, 38), density=0.72, texture=0.1),
     Tissue.NUCLEUS_0: _disc(1.25, 0.0),
     Tissue.NUCLEUS_1: _disc(0.85, 0.35),
