@@ -3,7 +3,8 @@ import pytest
 
 from spinalis.records import FloatArray
 from spinalis.simulate.anatomy import NAMES, PLANE_OF_LEVEL, PLANES, S1, VERTEBRAE, sample_subject
-from spinalis.simulate.kernel import ANNULUS, CORTEX, NUCLEUS, OSTEOPHYTE, Body, locate, warp
+from spinalis.simulate.coordinates import Body, locate, warp
+from spinalis.simulate.kernel import ANNULUS, CORTEX, NUCLEUS, OSTEOPHYTE
 from spinalis.simulate.pathology import carve, wished_grades
 from spinalis.simulate.render import tissue_at
 from spinalis.simulate.study import sample_body

@@ -6,7 +6,7 @@ import pytest
 
 from spinalis.simulate import truth
 from spinalis.simulate.anatomy import PLANE_OF_LEVEL, Subject, sample_subject
-from spinalis.simulate.kernel import Body
+from spinalis.simulate.coordinates import Body
 from spinalis.simulate.pathology import (
     PREVALENCE,
     Measures,

@@ -9,7 +9,16 @@ import numba
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
-SOURCES = ("anatomy.py", "compiler.py", "kernel.py", "other.py", "render.py", "surroundings.py", "tissue.py")
+SOURCES = (
+    "anatomy.py",
+    "compiler.py",
+    "coordinates.py",
+    "kernel.py",
+    "other.py",
+    "render.py",
+    "surroundings.py",
+    "tissue.py",
+)
 _STAMP = sha256(b"".join((Path(__file__).parent / name).read_bytes() for name in SOURCES)).hexdigest()
 
 

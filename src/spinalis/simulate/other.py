@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spinalis.simulate.compiler import compiled
+from spinalis.simulate.coordinates import noise_at
 from spinalis.simulate.kernel import (
     AIR,
     BRAIN_GREY,
@@ -22,7 +23,6 @@ from spinalis.simulate.kernel import (
     MARROW,
     MUSCLE,
     SKIN,
-    noise_at,
 )
 from spinalis.simulate.render import SAMPLES
 from spinalis.simulate.scanner import SAMPLE_OFFSETS, Stack

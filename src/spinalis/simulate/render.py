@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from spinalis.simulate.compiler import compiled
+from spinalis.simulate.coordinates import Body, locate, noise_at, warp
 from spinalis.simulate.kernel import (
     CORD_GREY,
     CORD_WHITE,
@@ -13,13 +14,9 @@ from spinalis.simulate.kernel import (
     NOTHING,
     ROOT,
     ROOTLET,
-    Body,
     exiting_root,
-    locate,
-    noise_at,
     recess_gap,
     spine_tissue,
-    warp,
 )
 from spinalis.simulate.surroundings import body_tissue
 

@@ -36,7 +36,7 @@ from spinalis.simulate.truth import Truth, measures_of, truth_document, truth_of
 from spinalis.vocabulary import Anatomy, Condition, Level, Plane, Region, Sequence, Severity
 
 if TYPE_CHECKING:
-    from spinalis.simulate.kernel import Body
+    from spinalis.simulate.coordinates import Body
 
 PROFILES = ("lumbar", "lumbar-balanced", "cervical", "thoracic", "other")
 CORD_VISIBLE_MM2 = {Plane.AXIAL: 14.0, Plane.SAGITTAL: 60.0, Plane.CORONAL: 60.0}
@@ -120,7 +120,7 @@ def _check(seed: int, number: int, profile: str) -> None:
 
 def sample_body(rng: np.random.Generator) -> tuple["Body", Subject]:
     """Draw a subject; the body shares its arrays, so what is carved into one is seen in the other."""
-    from spinalis.simulate.kernel import Body  # noqa: PLC0415
+    from spinalis.simulate.coordinates import Body  # noqa: PLC0415
 
     subject = sample_subject(rng)
     return Body(*subject.arrays), subject

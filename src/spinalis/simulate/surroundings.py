@@ -6,6 +6,7 @@ import numpy as np
 
 from spinalis.simulate.anatomy import CONTOUR_STEP_MM
 from spinalis.simulate.compiler import compiled
+from spinalis.simulate.coordinates import Body, noise_at, step
 from spinalis.simulate.kernel import (
     AIR,
     BOWEL,
@@ -25,9 +26,6 @@ from spinalis.simulate.kernel import (
     PEDICLE,
     SKIN,
     SLOW_BLOOD,
-    Body,
-    noise_at,
-    step,
 )
 
 

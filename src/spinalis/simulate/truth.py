@@ -11,7 +11,7 @@ from spinalis.simulate.pathology import Measures, measurement_table, side_index
 from spinalis.vocabulary import Condition, Level, Severity, Side
 
 if TYPE_CHECKING:
-    from spinalis.simulate.kernel import Body
+    from spinalis.simulate.coordinates import Body
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +81,7 @@ def truth_of(
 
 def _unwarped(body: "Body", at: FloatArray) -> Vector:
     """Where a place of the smooth anatomy is seen in the warped body."""
-    from spinalis.simulate.kernel import warp  # noqa: PLC0415
+    from spinalis.simulate.coordinates import warp  # noqa: PLC0415
 
     guess = at.copy()
     for _ in range(6):
