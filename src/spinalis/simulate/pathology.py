@@ -30,8 +30,9 @@ BALANCED = (0.3, 0.3)
 SAC_MODERATE_MM2, SAC_SEVERE_MM2 = 100.0, 75.0
 """Area of the thecal sac below which the canal is narrow, and severely so.
 
-Source: Schonstrom et al., Spine 1985 (100 and 75 mm2); moderate and severe answer to grades 2 and 3 of Lee et al.,
-Radiology 2011, and B and C of Schizas et al., Spine 2010, which also look at the CSF: see `SEVERE_CSF_SHARE`.
+Source: Schonstrom et al., Spine 1985 (100 mm2), Schonstrom and Hansson, Spine 1988 (75 mm2); moderate and severe
+answer to grades 2 and 3 of Lee et al., Skeletal Radiol 2011, and B and C of Schizas et al., Spine 2010, which also look
+at the CSF: see `SEVERE_CSF_SHARE`.
 """
 
 SEVERE_CSF_SHARE, MODERATE_CSF_SHARE = 0.18, 0.38
