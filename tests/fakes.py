@@ -90,7 +90,7 @@ def manifest(task: str, inputs: dict[str, InputSpec], **settings: object) -> Man
         sha256="0" * 64,
         inputs=inputs,
         labels={"anatomy": ("a", "b"), "region": ("c", "t", "l"), "plane": ("s", "a", "c"), "sequence": tuple("1234")},
-        settings=settings,
+        settings={"temperature": {}, **settings},
         training_data=(),
         scores=tuple(Score(output=name, on="simulation", figures="none") for name in outputs),
     )

@@ -50,4 +50,4 @@ def read(path: str | Path, packs: "tuple[Pack, ...] | None" = None) -> "Reading"
         raise InputError(
             f"Input: expected one study, got {len(studies)}. Use spinalis.scan() and spinalis.pipeline.read_study()."
         )
-    return read_study(studies[0], packs or load_packs())
+    return read_study(studies[0], load_packs() if packs is None else packs)

@@ -145,7 +145,7 @@ def slice_spacing_mm(series: Series) -> float | None:
     if len(planes) < 2:
         return None
     normal = normal_of(planes[0])
-    return float(np.median(np.diff([position_along(plane, normal) for plane in planes])))
+    return float(np.median(np.abs(np.diff([position_along(plane, normal) for plane in planes]))))
 
 
 def display_matrix(plane: SlicePlane | None, rows: int, columns: int) -> FloatArray:

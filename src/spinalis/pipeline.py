@@ -94,7 +94,7 @@ def _remembering(series: Series, share: float) -> Series:
 
     @lru_cache(maxsize=max(1, int(share * len(series.slices))))
     def kept(index: int) -> Image:
-        image = load(index)
+        image = load(index).view()
         image.flags.writeable = False
         return image
 

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -97,6 +99,23 @@ def test_a_missing_series_makes_a_missing_answer(kept: tuple[str, ...], missing:
         if missing in finding.condition.value:
             assert isinstance(finding.result, NotAssessed)
             assert "slice shows this" in finding.result.reason
+
+
+def test_a_series_in_another_frame_of_reference_is_not_cut() -> None:
+    whole = study()
+    moved = tuple(
+        replace(item, frame_of_reference_uid="after" if item.key == "ax" else "before") for item in whole.series
+    )
+    for finding in grade_study(replace(whole, series=moved), LABELS, marks(*LEVELS), pack_that_says()):
+        assert isinstance(finding.result, NotAssessed) == ("Subarticular" in finding.condition.value)
+
+
+def test_a_stack_of_midline_slices_shows_no_foramen() -> None:
+    narrow = series(np.ones((5, 240, 120), np.float32), key="t1", orientation=SAGITTAL, origin=(-8.0, -60.0, 120.0))
+    findings = grade_study(
+        Study(key="k", series=(narrow,)), (label("t1", sequence=Sequence.T1W),), marks(*LEVELS), pack_that_says()
+    )
+    assert all(isinstance(finding.result, NotAssessed) for finding in findings)
 
 
 def test_a_level_that_was_not_found_is_not_assessed() -> None:

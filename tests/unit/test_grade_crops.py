@@ -110,6 +110,30 @@ def test_two_axial_stacks_are_merged() -> None:
     assert (bag.places[slot].series_key, bag.places[slot + 2].series_key) == ("b", "a")
 
 
+def test_a_scout_serves_only_where_no_diagnostic_series_does() -> None:
+    scout = series(
+        np.ones((3, 60, 60), np.float32),
+        key="scout",
+        origin=(-10.0, -60.0, 60.0),
+        spacing_mm=(2.0, 2.0),
+        step_mm=10.0,
+    )
+    diagnostic = series(np.ones((15, 120, 120), np.float32), key="t2", origin=(-27.0, -60.0, 60.0))
+    slot = NAMES.index("sagittal_t2") + 1
+    both = collect(Study(key="k", series=(scout, diagnostic)), (label("scout"), label("t2")), POINT, Side.LEFT, SPEC)
+    alone = collect(Study(key="k", series=(scout,)), (label("scout"),), POINT, Side.LEFT, SPEC)
+    assert both.places[slot].series_key == "t2"
+    assert alone.places[slot].series_key == "scout"
+
+
+def test_t2w_serves_before_stir() -> None:
+    stir = series(np.ones((15, 120, 120), np.float32), key="stir", origin=(-28.0, -60.0, 60.0))
+    t2w = series(np.ones((15, 120, 120), np.float32), key="t2", origin=(-27.0, -60.0, 60.0))
+    labels = (label("stir", sequence=Sequence.STIR), label("t2"))
+    bag = collect(Study(key="k", series=(stir, t2w)), labels, POINT, Side.LEFT, SPEC)
+    assert bag.places[NAMES.index("sagittal_t2") + 1].series_key == "t2"
+
+
 def test_series_that_are_not_spine_and_broken_slices_are_left_out() -> None:
     study = Study(key="k", series=(sagittal("t1", broken=tuple(range(15))), sagittal("x")))
     labels = (label("t1", sequence=Sequence.T1W), label("x", sequence=Sequence.T1W, anatomy=Anatomy.OTHER))

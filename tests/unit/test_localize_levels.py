@@ -6,7 +6,7 @@ from spinalis.localize import find_levels, locate
 from spinalis.localize.decode import FIRST
 from spinalis.models.prepare import InputSpec
 from spinalis.records import Study
-from spinalis.vocabulary import LEVELS, Anatomy, Plane, Sequence
+from spinalis.vocabulary import LEVELS, Anatomy, Plane, Region, Sequence
 from tests.fakes import AXIAL, FakePack, label, manifest, series
 from tests.unit.test_localize_decode import SPINE, maps_of
 
@@ -75,6 +75,29 @@ def test_levels_are_projected_into_other_series_of_the_same_frame() -> None:
     assert (place.slice_index, place.row, place.column) == (1, pytest.approx(row), pytest.approx(column))
     assert distance < 2.1
     assert not [p for mark in (found.landmarks[0], found.landmarks[4]) for p in mark.projections]
+
+
+def test_a_level_that_is_not_seen_is_left_out_and_named() -> None:
+    maps = maps_of([None, None, (70.0, SPINE[2][1]), *SPINE[3:7], None])
+    maps[2] *= 0.03
+    pack = FakePack(manifest("localize", {"images": SPEC}), lambda images: {"maps": np.stack([maps] * len(images))})
+    found = find_levels(Study(key="k", series=(series(pixels()),)), (label(),), pack)
+    assert [mark.level for mark in found.landmarks] == list(LEVELS[1:])
+    assert "L1/L2 not in view or not recognized" in found.warnings[0]
+
+
+def test_a_cervical_series_is_not_searched_for_lumbar_levels() -> None:
+    study = Study(key="k", series=(series(pixels(9), key="c"), series(pixels(), key="l")))
+    labels = (label("c", region=Region.CERVICAL), label("l"))
+    found = find_levels(study, labels, pack_with())
+    assert {mark.location.series_key for mark in found.landmarks} == {"l"}
+
+
+def test_the_point_lies_between_slices_where_its_mass_does() -> None:
+    stack = series(pixels())
+    even = locate(stack, pack_with({0: 0.01, 1: 0.01, 2: 0.9, 3: 0.9, 4: 0.01}))
+    for mark in even:
+        assert mark.point_lps_mm[0] == pytest.approx(-10.0, abs=0.4)
 
 
 def test_t2w_is_tried_before_t1w() -> None:

@@ -88,6 +88,23 @@ def test_a_blank_slice_stays_finite() -> None:
     assert np.isfinite(out).all()
 
 
+def test_pixels_that_are_no_numbers_count_as_dark() -> None:
+    image = blob(80, 80, 40.0, 40.0, 12.0)
+    holed = image.copy()
+    holed[:10] = np.nan
+    holed[70:] = np.inf
+    matrix = fit_matrix((80, 80), SPEC)
+    assert np.isfinite(prepare(holed, matrix, SPEC)).all()
+    assert prepare(holed, matrix, SPEC)[0][32, 32] == pytest.approx(prepare(image, matrix, SPEC)[0][32, 32], abs=0.1)
+    assert np.isfinite(prepare(np.full((80, 80), np.nan, np.float32), matrix, SPEC)).all()
+
+
+def test_what_lies_outside_the_picture_is_as_dark_as_its_darkest_pixel() -> None:
+    tall = blob(100, 50, 50.0, 25.0, 9.0)
+    matrix = fit_matrix((100, 50), SPEC)
+    assert prepare(1000.0 * tall - 1000.0, matrix, SPEC) == pytest.approx(prepare(tall, matrix, SPEC), abs=1e-3)
+
+
 def test_unknown_channels_are_refused() -> None:
     with pytest.raises(PackError, match="edges"):
         InputSpec(height=8, width=8, channels=("edges",))

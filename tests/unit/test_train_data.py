@@ -79,9 +79,21 @@ def test_the_folder_of_real_images_is_found_where_it_is_said_to_be(
 ) -> None:
     monkeypatch.setenv(open_images.ENVIRONMENT, str(tree))
     assert open_images.find_root() == tree
-    assert open_images.find_root(tree / "nowhere") is None
+    with pytest.raises(RecipeError, match="expected spider_midsagittal"):
+        open_images.find_root(tree / "nowhere")
     monkeypatch.setenv(open_images.ENVIRONMENT, str(tree / "nowhere"))
+    with pytest.raises(RecipeError, match="leave both out"):
+        open_images.find_root()
+    monkeypatch.delenv(open_images.ENVIRONMENT)
+    monkeypatch.chdir(tree)
     assert open_images.find_root() is None
+
+
+def test_no_subject_is_trained_on_and_judged_on() -> None:
+    subsets: dict[str, set[str]] = {}
+    for volume in open_images._VOLUMES:
+        subsets.setdefault(volume.patient, set()).add(volume.subset)
+    assert all(len(found) == 1 for found in subsets.values())
 
 
 @pytest.mark.parametrize("name", recipes.NAMES)

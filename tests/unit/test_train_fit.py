@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from spinalis.errors import RecipeError
 from spinalis.train.fit import Draws, FitOptions, fit
 
 OPTIONS = FitOptions(steps=12, batch=4, learning_rate=0.05, workers=0, checkpoint_every=6, accelerator="cpu", seed=3)
@@ -52,6 +53,34 @@ def test_a_killed_run_resumes_to_the_same_weights(tmp_path: Path) -> None:
         fit(fresh(), draw, fails, OPTIONS, tmp_path / "cut")
     resumed = fit(fresh(), draw, loss, OPTIONS, tmp_path / "cut")
     assert torch.equal(resumed.weight, whole.weight)
+
+
+def test_dropout_resumes_exactly_too(tmp_path: Path) -> None:
+    def network() -> nn.Module:
+        torch.manual_seed(0)
+        return nn.Sequential(nn.Linear(3, 8), nn.Dropout(0.5), nn.Linear(8, 1))
+
+    whole = fit(network(), draw, loss, OPTIONS, tmp_path / "whole")
+    calls = 0
+
+    def fails(net: nn.Module, batch: Mapping[str, Tensor]) -> Tensor:
+        nonlocal calls
+        calls += 1
+        if calls == 8:
+            raise KilledError
+        return loss(net, batch)
+
+    with pytest.raises(KilledError):
+        fit(network(), draw, fails, OPTIONS, tmp_path / "cut")
+    resumed = fit(network(), draw, loss, OPTIONS, tmp_path / "cut")
+    for first, second in zip(whole.parameters(), resumed.parameters(), strict=True):
+        assert torch.equal(first, second)
+
+
+def test_a_checkpoint_of_another_run_is_refused(tmp_path: Path) -> None:
+    fit(fresh(), draw, loss, replace(OPTIONS, origin="old data"), tmp_path)
+    with pytest.raises(RecipeError, match="expected a checkpoint of the same recipe and data"):
+        fit(fresh(), draw, loss, replace(OPTIONS, origin="new data"), tmp_path)
 
 
 def test_samples_depend_on_their_number_alone() -> None:

@@ -148,6 +148,7 @@ def simulate(
     seed: Annotated[int, typer.Option("--seed", min=0, help="The same seed gives the same studies.")],
     profile: Annotated[str, typer.Option("--profile", help="What is simulated.")] = "lumbar",
     jobs: Annotated[int, typer.Option("--jobs", min=1, help="How many studies to simulate at once.")] = 1,
+    compress: Annotated[bool, typer.Option("--compress", help="Pixels in JPEG-LS, without loss.")] = False,
 ) -> None:
     """Simulate studies as DICOM.
 
@@ -162,7 +163,9 @@ def simulate(
         def count(done: int, total: int) -> None:
             bar.tell("studies", done / total)
 
-        made = simulate_to_folder(output, studies=studies, seed=seed, profile=profile, jobs=jobs, progress=count)
+        made = simulate_to_folder(
+            output, studies=studies, seed=seed, profile=profile, jobs=jobs, compress=compress, progress=count
+        )
     for folder in made:
         typer.echo(str(folder))
 

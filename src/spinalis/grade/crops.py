@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from spinalis.errors import UnreadableFileError
-from spinalis.geometry import display_matrix, normal_of, position_along, slice_spacing_mm, to_patient, to_pixel
+from spinalis.geometry import display_matrix, normal_of, position_along, slice_spacing_mm, to_pixel
 from spinalis.models.prepare import InputSpec, crop_matrix, prepare
-from spinalis.records import FloatArray, Image, Location, Series, SeriesLabel, Study, Vector
+from spinalis.records import Image, Location, Series, SeriesLabel, Study, Vector
 from spinalis.vocabulary import Anatomy, Plane, Sequence, Side
 
 
@@ -63,6 +63,10 @@ REACH_MM = 1.5
 """A slice serves an offset when it is within half the slice spacing plus this of it."""
 
 
+COARSE_MM = 1.2
+"""Pixels larger than this are a scout's; it serves only where no diagnostic series does."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bag:
     """The crops of one level and side.
@@ -95,7 +99,7 @@ def collect(study: Study, labels: tuple[SeriesLabel, ...], point: Vector, side: 
         near = [choice for choice in choices[view.name] if abs(choice.offset_mm - offset) <= choice.reach_mm]
         place = None
         if near:
-            choice = min(near, key=lambda item: abs(item.offset_mm - offset))
+            choice = min(near, key=lambda item: (item.rank, abs(item.offset_mm - offset)))
             place = _cut(choice, view, side, spec, crops[slot])
         places.append(place)
     mask = np.array([place is not None for place in places], np.float32)
@@ -108,6 +112,7 @@ class _Choice:
     index: int
     offset_mm: float
     reach_mm: float
+    rank: tuple[int, bool]
     point: Vector
 
 
@@ -115,19 +120,23 @@ def _choices(study: Study, labels: tuple[SeriesLabel, ...], point: Vector, side:
     by_key = {series.key: series for series in study.series}
     for label in labels:
         fits = label.plane.label is view.plane and label.sequence.label in view.sequences
-        if not fits or label.anatomy.label is not Anatomy.MR_SPINE:
+        if not fits or label.series_key not in by_key or label.anatomy.label is not Anatomy.MR_SPINE:
             continue
         series = by_key[label.series_key]
+        placed = [(index, item.plane) for index, item in enumerate(series.slices) if item.plane is not None]
+        if not placed:
+            continue
         reach = (slice_spacing_mm(series) or 2 * REACH_MM) / 2 + REACH_MM
-        for index, item in enumerate(series.slices):
-            if item.plane is None:
-                continue
-            normal = normal_of(item.plane)
-            offset = position_along(item.plane, normal) - float(np.asarray(point) @ normal)
+        rank = (view.sequences.index(label.sequence.label), placed[0][1].row_spacing_mm > COARSE_MM)
+        normal = normal_of(placed[0][1])
+        for index, plane in placed:
+            offset = position_along(plane, normal) - float(np.asarray(point) @ normal)
             sign = -1.0 if view.plane is Plane.SAGITTAL and side is Side.RIGHT else 1.0
-            row, column, _ = to_pixel(item.plane, point)
+            row, column, _ = to_pixel(plane, point)
             if 0 <= row < series.rows and 0 <= column < series.columns:
-                yield _Choice(series=series, index=index, offset_mm=sign * offset, reach_mm=reach, point=point)
+                yield _Choice(
+                    series=series, index=index, offset_mm=sign * offset, reach_mm=reach, rank=rank, point=point
+                )
 
 
 def _cut(choice: _Choice, view: View, side: Side, spec: InputSpec, out: Image) -> Location | None:
@@ -155,15 +164,3 @@ def _cut(choice: _Choice, view: View, side: Side, spec: InputSpec, out: Image) -
     out[:] = prepare(image, (matrix @ np.vstack([turn, [0, 0, 1]]))[:2], spec)
     centre = np.linalg.solve(turn[:, :2], shown - turn[:, 2])
     return Location(series_key=series.key, slice_index=choice.index, row=float(centre[1]), column=float(centre[0]))
-
-
-def spread(point: Vector, shift_mm: FloatArray) -> Vector:
-    """A point moved by (3,) mm, as training does to imitate the error of the localizer."""
-    moved = np.asarray(point) + shift_mm
-    return float(moved[0]), float(moved[1]), float(moved[2])
-
-
-def centre_in_patient(series: Series, place: Location) -> Vector | None:
-    """Where the middle of a crop lies, LPS mm; None without geometry."""
-    plane = series.slices[place.slice_index].plane
-    return None if plane is None else to_patient(plane, place.row, place.column)

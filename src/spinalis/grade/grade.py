@@ -1,7 +1,7 @@
 """Stage 4: how severe is each condition at each level?"""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -35,6 +35,9 @@ VIEWS_OF: Mapping[str, tuple[str, ...]] = {
     "subarticular": ("axial_t2",),
 }
 """The views that each output looks at. Source: the series that the readers of the RSNA 2024 set graded on."""
+
+_SHOWN_FROM_MM = {"foraminal": 12.0}
+"""A foramen counts as shown where a slice at least this far from the midline is there; see `crops.VIEWS`."""
 
 _MISSING = {
     "canal": "no sagittal T2w/STIR or axial T2w slice shows this level",
@@ -76,7 +79,8 @@ def grade_study(
         25 findings, condition by condition, each graded or with the reason why not.
     """
     points = {mark.level: mark.point_lps_mm for mark in landmarks}
-    spec = pack.manifest.inputs["crops"]
+    study = _same_frame(study, landmarks)
+    spec = pack.manifest.input("crops")
     bags = {
         (level, side): collect(study, labels, point, side, spec)
         for level, point in points.items()
@@ -97,6 +101,13 @@ def grade_study(
     return tuple(findings)
 
 
+def _same_frame(study: Study, landmarks: tuple[Landmark, ...]) -> Study:
+    """The study without the series whose millimetres are not those of the levels: the patient moved between them."""
+    homes = {mark.location.series_key for mark in landmarks}
+    frames = {series.frame_of_reference_uid for series in study.series if series.key in homes}
+    return replace(study, series=tuple(item for item in study.series if item.frame_of_reference_uid in frames))
+
+
 def calibrated(logits: FloatArray, settings: Mapping[str, Any]) -> FloatArray:
     """Logits (N, 3) -> probabilities (N, 3), by the pack's temperature and biases."""
     scaled = logits / float(settings["temperature"]) + np.asarray(settings["bias"], float)
@@ -108,7 +119,7 @@ def _ask(bags: Mapping[tuple[Level, Side], Bag], pack: Pack) -> _Answers:
     crops = np.stack([bag.crops for bag in bags.values()])
     mask = np.stack([bag.mask for bag in bags.values()])
     raw = pack.run(crops=crops, mask=mask)
-    settings = pack.manifest.settings["calibration"]
+    settings = pack.manifest.setting("calibration")
     return _Answers(
         bags=bags,
         row={key: row for row, key in enumerate(bags)},
@@ -122,7 +133,8 @@ def _result(condition: Condition, level: Level, answers: _Answers, pack: Pack) -
     sides = SIDES if condition.side is None else (condition.side,)
     keys = [(level, side) for side in sides]
     slots = slots_of(output)
-    if not any(answers.bags[key].mask[slots].any() for key in keys):
+    shown = [slot for slot in slots if SLOTS[slot][1] >= _SHOWN_FROM_MM.get(output, -np.inf)]
+    if not any(answers.bags[key].mask[shown].any() for key in keys):
         return NotAssessed(reason=_MISSING[output])
     rows = [answers.row[key] for key in keys]
     mean = answers.probabilities[output][rows].mean(axis=0)
@@ -136,7 +148,7 @@ def _result(condition: Condition, level: Level, answers: _Answers, pack: Pack) -
 
 
 def _evidence(bag: Bag, attention: FloatArray, slots: list[int], pack: Pack) -> tuple[Evidence, ...]:
-    spec = pack.manifest.inputs["crops"]
+    spec = pack.manifest.input("crops")
     spacing = spec.spacing_mm or 1.0
     found: list[Evidence] = []
     for slot in sorted(slots, key=lambda item: -attention[item]):

@@ -32,7 +32,7 @@ class Chain:
     """Five levels, L1/L2 to L5/S1, in map coordinates.
 
     `points` is (5, 2), (column, row); `mass` (5,) is the probability found at each point under its own name;
-    `numbering` is the probability that the count is right, against the same chain one level up or down.
+    `numbering` (0..1) says how well the count fits, against the same chain one level up or down; not calibrated.
     """
 
     points: FloatArray
@@ -116,13 +116,9 @@ def _best_chain(points: FloatArray, score: FloatArray) -> list[int] | None:
 
 
 def _numbering(maps: Image, chosen: FloatArray) -> float:
-    """How probable the count is against the same places named one level higher or lower."""
-    first, last = chosen[0] - (chosen[1] - chosen[0]), chosen[-1] + (chosen[-1] - chosen[-2])
-    mass = np.log(_mass(maps, np.vstack([first, chosen, last])) + FLOOR)
-    names = range(FIRST - 1, FIRST + COUNT + 1)
-    scores = []
-    for shift in (-1, 0, 1):
-        pairs = [(i, name + shift) for i, name in enumerate(names) if 0 <= name + shift < len(CHANNELS)]
-        scores.append(float(np.mean([mass[i, name] for i, name in pairs if FIRST <= name < FIRST + COUNT])))
+    """How well the count fits against the same places named one level higher or lower; 0..1, not calibrated."""
+    mass = np.log(_mass(maps, chosen) + FLOOR)
+    names = np.arange(FIRST, FIRST + COUNT)
+    scores = [float(mass[range(COUNT), names + shift].mean()) for shift in (-1, 0, 1)]
     weights = np.exp(np.array(scores) - max(scores))
     return float(weights[1] / weights.sum())

@@ -6,12 +6,12 @@ import cv2
 import numpy as np
 
 from spinalis.errors import UnreadableFileError
-from spinalis.geometry import display_matrix, project, slice_spacing_mm, to_patient
+from spinalis.geometry import display_matrix, normal_of, position_along, project, slice_spacing_mm, to_patient
 from spinalis.localize.decode import FIRST, RADIUS, Chain, decode
 from spinalis.models import Pack
 from spinalis.models.prepare import InputSpec, apply_matrix, fit_matrix, invert_matrix, prepare
-from spinalis.records import FloatArray, Image, Landmark, Location, Series, SeriesLabel, Study
-from spinalis.vocabulary import LEVELS, Anatomy, Plane, Sequence
+from spinalis.records import FloatArray, Image, Landmark, Location, Series, SeriesLabel, Study, Vector
+from spinalis.vocabulary import LEVELS, Anatomy, Plane, Region, Sequence
 
 MIDLINE_REACH_MM = 22.0
 """Sagittal slices this far from the middle of the stack may show the midline; stacks are centred by hand."""
@@ -26,7 +26,7 @@ SURE = 0.5
 """A mean confidence above this ends the search through the series."""
 
 MIN_CONFIDENCE = 0.15
-"""Below this mean confidence no levels are given at all."""
+"""A level below this confidence is left out; below this mean confidence no levels are given at all."""
 
 TOLERANCE_MM = 4.0
 """A point belongs to a series when the nearest slice is within half its spacing plus this."""
@@ -49,7 +49,7 @@ def find_levels(study: Study, labels: tuple[SeriesLabel, ...], pack: Pack) -> Lo
         pack: the `localize` pack.
 
     Returns:
-        Five landmarks, or none and a warning that says why.
+        The landmarks of the levels recognized, top to bottom, or none; warnings say what is missing and why.
     """
     by_key = {series.key: series for series in study.series}
     usable = [item for item in labels if _usable(item)]
@@ -65,12 +65,13 @@ def find_levels(study: Study, labels: tuple[SeriesLabel, ...], pack: Pack) -> Lo
             break
     if _mean_confidence(best) < MIN_CONFIDENCE:
         return Localization(landmarks=(), warnings=("Levels: no chain of five lumbar levels was recognized.",))
-    return Localization(landmarks=tuple(_projected(mark, study) for mark in best), warnings=_doubts(best))
+    kept = tuple(_projected(mark, study) for mark in best if mark.confidence >= MIN_CONFIDENCE)
+    return Localization(landmarks=kept, warnings=_doubts(best))
 
 
 def locate(series: Series, pack: Pack) -> tuple[Landmark, ...]:
     """Find the five levels on one sagittal series; an empty tuple where no chain is seen."""
-    spec = pack.manifest.inputs["images"]
+    spec = pack.manifest.input("images")
     indices, batch, matrices = _inputs(series, spec)
     if not indices:
         return ()
@@ -89,6 +90,7 @@ def locate(series: Series, pack: Pack) -> tuple[Landmark, ...]:
 def _usable(label: SeriesLabel) -> bool:
     return (
         label.anatomy.label is Anatomy.MR_SPINE
+        and label.region.label in (Region.LUMBAR, Region.UNKNOWN)
         and label.plane.label is Plane.SAGITTAL
         and label.sequence.label in PREFERRED
     )
@@ -161,13 +163,25 @@ def _landmark(
     on_input = (chain.points[level] + 0.5) * stride - 0.5
     x, y = apply_matrix(invert_matrix(matrices[nearest]), on_input[None])[0]
     location = Location(series_key=series.key, slice_index=indices[nearest], row=float(y), column=float(x))
-    plane = series.slices[indices[nearest]].plane
     return Landmark(
         level=LEVELS[level],
-        point_lps_mm=to_patient(plane, location.row, location.column) if plane else None,
+        point_lps_mm=_between_slices(series, indices, centre, location),
         confidence=float(np.clip(chain.mass[level] * chain.numbering, 0.0, 1.0)),
         location=location,
     )
+
+
+def _between_slices(series: Series, indices: list[int], centre: float, location: Location) -> Vector | None:
+    """The place of a pixel in the patient, moved along the normal to where between the slices its mass lies."""
+    planes = [item.plane for item in (series.slices[index] for index in indices) if item.plane is not None]
+    plane = series.slices[location.slice_index].plane
+    if plane is None or len(planes) != len(indices):
+        return None if plane is None else to_patient(plane, location.row, location.column)
+    normal = normal_of(plane)
+    places = [position_along(item, normal) for item in planes]
+    offset = float(np.interp(centre, range(len(places)), places)) - position_along(plane, normal)
+    moved = np.asarray(to_patient(plane, location.row, location.column)) + offset * normal
+    return float(moved[0]), float(moved[1]), float(moved[2])
 
 
 def _projected(mark: Landmark, study: Study) -> Landmark:
@@ -192,6 +206,10 @@ def _projected(mark: Landmark, study: Study) -> Landmark:
 
 
 def _doubts(landmarks: tuple[Landmark, ...]) -> tuple[str, ...]:
+    warnings = []
+    lost = [mark.level.value for mark in landmarks if mark.confidence < MIN_CONFIDENCE]
+    if lost:
+        warnings.append(f"Levels: {', '.join(lost)} not in view or not recognized; left out.")
     if _mean_confidence(landmarks) < SURE:
-        return ("Levels: the numbering is uncertain; it may be off by one level. Count from the sacrum by eye.",)
-    return ()
+        warnings.append("Levels: the numbering is uncertain; it may be off by one level. Count from the sacrum by eye.")
+    return tuple(warnings)

@@ -5,18 +5,22 @@ from itertools import pairwise
 import numpy as np
 
 from spinalis.records import Landmark, Measurement
+from spinalis.vocabulary import LEVELS
 
 PLAUSIBLE_PITCH_MM = (20.0, 48.0)
-"""Distance between neighbouring posterior disc edges. Source: SPIDER, 31.6 ± 2.6 mm, five standard deviations."""
+"""Distance between neighbouring posterior disc edges. Source: SPIDER, 31.6 ± 2.6 mm; the bounds are
+wide on purpose, so that small and large patients pass and a skipped or doubled level does not."""
 
 
 def measure_spacing(landmarks: tuple[Landmark, ...]) -> tuple[Measurement, ...]:
     """Measure the distance between neighbouring level points, in mm, top to bottom.
 
-    Levels without a position in millimetres are left out.
+    Levels without a position in millimetres, and pairs with a level missing between them, are left out.
     """
     found = []
     for upper, lower in pairwise(landmarks):
+        if LEVELS.index(lower.level) - LEVELS.index(upper.level) != 1:
+            continue
         if upper.point_lps_mm is not None and lower.point_lps_mm is not None:
             distance = float(np.linalg.norm(np.subtract(lower.point_lps_mm, upper.point_lps_mm)))
             found.append(

@@ -43,6 +43,28 @@ class Manifest:
     training_data: tuple[str, ...]
     scores: tuple[Score, ...]
 
+    def input(self, name: str) -> InputSpec:
+        """What an input of the model looks like.
+
+        Raises:
+            PackError: the pack describes no such input.
+        """
+        if name not in self.inputs:
+            raise PackError(
+                f"Pack {self.name}: expected an input {name}, got {', '.join(self.inputs)}. Check pack.toml."
+            )
+        return self.inputs[name]
+
+    def setting(self, name: str) -> Any:
+        """A setting that the task's stage needs.
+
+        Raises:
+            PackError: the pack has none.
+        """
+        if name not in self.settings:
+            raise PackError(f"Pack {self.name}: expected a setting {name}, got none. Export the pack again.")
+        return self.settings[name]
+
     def score(self, output: str) -> Score:
         """The score of an output.
 
@@ -93,10 +115,21 @@ class Pack:
             ) from error
 
     def run(self, **inputs: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
-        """Run the model on one batch; names and shapes of inputs and outputs are the card's."""
+        """Run the model on one batch; names and shapes of inputs and outputs are the task's.
+
+        Raises:
+            PackError: the model cannot be loaded, or does not take these inputs.
+        """
         session = self._session
         names = [output.name for output in session.get_outputs()]
-        return dict(zip(names, session.run(names, inputs), strict=True))
+        try:
+            return dict(zip(names, session.run(names, inputs), strict=True))
+        except Exception as error:
+            shapes = ", ".join(f"{name} {value.shape}" for name, value in inputs.items())
+            raise PackError(
+                f"Pack {self.manifest.name}: expected inputs that its model takes, got {shapes} "
+                f"({type(error).__name__}). Use a pack made for this version."
+            ) from error
 
 
 def load_packs(folder: Path | None = None, *, threads: int = 2) -> tuple[Pack, ...]:
@@ -123,10 +156,10 @@ def load_pack(folder: Path, *, threads: int = 2) -> Pack:
         PackError: the manifest cannot be parsed or is incomplete, a file is missing, or the checksum is wrong.
     """
     try:
-        text = tomllib.loads((folder / "pack.toml").read_text())
+        text = tomllib.loads((folder / "pack.toml").read_text(encoding="utf-8"))
         manifest = _manifest(text)
         found = hashlib.sha256((folder / "model.onnx").read_bytes()).hexdigest()
-    except (OSError, tomllib.TOMLDecodeError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise PackError(
             f"Pack {folder.name}: expected pack.toml ({SCHEMA}) and model.onnx, got {type(error).__name__}: {error}. "
             "Install the pack again."

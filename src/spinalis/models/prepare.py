@@ -88,9 +88,12 @@ def prepare(image: Image, matrix: FloatArray, spec: InputSpec) -> Image:
 
     Returns:
         (channels, height, width) float32: intensity in 0..`ceiling`, local contrast in about -3..3. What lies
-        outside the picture is 0.
+        outside the picture, or is no number, counts as its darkest pixel.
     """
-    return normalize(resample(image, matrix, (spec.height, spec.width)), spec)
+    finite = np.isfinite(image)
+    darkest = float(image[finite].min()) if finite.any() else 0.0
+    above = np.where(finite, image - darkest, 0.0).astype(np.float32)
+    return normalize(resample(above, matrix, (spec.height, spec.width)), spec)
 
 
 def resample(image: Image, matrix: FloatArray, shape: tuple[int, int]) -> Image:

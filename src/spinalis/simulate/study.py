@@ -266,13 +266,14 @@ def make_series(
     )
 
 
-def simulate_to_folder(
+def simulate_to_folder(  # noqa: PLR0913  the options of `spinalis simulate`, one each
     folder: Path,
     *,
     studies: int,
     seed: int,
     profile: str = "lumbar",
     jobs: int = 1,
+    compress: bool = False,
     progress: Callable[[int, int], None] | None = None,
 ) -> tuple[Path, ...]:
     """Write studies as DICOM with `truth.json` beside them, whole ones only; those that are there stay.
@@ -283,6 +284,7 @@ def simulate_to_folder(
         seed: the seed of the set.
         profile: see `simulate_study`.
         jobs: processes.
+        compress: JPEG-LS without loss, about half the size, in place of plain pixels.
         progress: called with studies done and studies wanted.
 
     Returns:
@@ -297,7 +299,7 @@ def simulate_to_folder(
             f"Simulation: expected at least one study and one job, got {studies} and {jobs}. Ask for more."
         )
     _check(seed, 0, profile)
-    tasks = [(folder, seed, number, profile) for number in range(studies)]
+    tasks = [(folder, seed, number, profile, compress) for number in range(studies)]
     done: list[Path] = []
     if jobs == 1:
         for task in tasks:
@@ -313,10 +315,12 @@ def simulate_to_folder(
     return tuple(done)
 
 
-def _write_one(task: tuple[Path, int, int, str]) -> Path:
+def _write_one(task: tuple[Path, int, int, str, bool]) -> Path:
+    from pydicom.uid import ExplicitVRLittleEndian, JPEGLSLossless  # noqa: PLC0415
+
     from spinalis.formats.dicom.write import write_study  # noqa: PLC0415
 
-    folder, seed, number, profile = task
+    folder, seed, number, profile, compress = task
     target = folder / f"{profile}-{seed}-{number:05d}"
     if (target / "truth.json").exists():
         return target
@@ -324,7 +328,7 @@ def _write_one(task: tuple[Path, int, int, str]) -> Path:
     made = simulate_study(seed, number, profile)
     try:
         part.mkdir(parents=True, exist_ok=True)
-        write_study(made.study, part)
+        write_study(made.study, part, transfer_syntax=JPEGLSLossless if compress else ExplicitVRLittleEndian)
         (part / "truth.json").write_text(json.dumps(study_document(made), indent=1), encoding="utf-8")
         part.rename(target)
     except OSError as error:

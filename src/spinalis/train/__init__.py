@@ -1,1 +1,1 @@
-"""TODO."""
+"""Training: data sets, networks, recipes, fitting, export and judging. The only room that imports torch."""

@@ -14,6 +14,8 @@ from rich.progress import Progress
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset, Subset
 
+from spinalis.errors import RecipeError
+
 Sample = Mapping[str, NDArray[Any]]
 Draw = Callable[[np.random.Generator], Sample]
 Loss = Callable[[nn.Module, Mapping[str, Tensor]], Tensor]
@@ -26,7 +28,10 @@ REPORT_EVERY = 25
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FitOptions:
-    """How long and how fast to train. `workers` prepare samples beside the training process."""
+    """How long and how fast to train. `workers` prepare samples beside the training process.
+
+    `origin` names the data and settings; a checkpoint of another origin is refused, not continued.
+    """
 
     steps: int
     batch: int
@@ -38,6 +43,7 @@ class FitOptions:
     checkpoint_every: int = 200
     precision: str = "32-true"
     accelerator: str = "auto"
+    origin: str = ""
 
 
 class Draws(Dataset[Sample]):
@@ -67,6 +73,9 @@ def fit(network: nn.Module, draw: Draw, loss: Loss, options: FitOptions, folder:
 
     Returns:
         The trained network in evaluation mode, on the CPU.
+
+    Raises:
+        RecipeError: the checkpoint in `folder` is of another run.
     """
     torch.set_num_threads(options.threads)
     folder.mkdir(parents=True, exist_ok=True)
@@ -77,15 +86,16 @@ def fit(network: nn.Module, draw: Draw, loss: Loss, options: FitOptions, folder:
         optimizer, options.learning_rate, total_steps=options.steps, pct_start=WARM_UP
     )
     wrapped, optimizer = fabric.setup(network, optimizer)
-    state = {"network": wrapped, "optimizer": optimizer, "schedule": schedule, "step": 0}
-    if (folder / "last.ckpt").exists():
-        state.update(fabric.load(folder / "last.ckpt", {k: v for k, v in state.items() if k != "step"}))
+    made_for = repr((options.steps, options.batch, options.learning_rate, options.seed, options.origin))
+    state = {"network": wrapped, "optimizer": optimizer, "schedule": schedule, "step": 0, "made_for": made_for}
+    _resume(fabric, state, folder)
     loader = _loader(draw, options, int(state["step"]), fabric)
     with Progress(transient=True) as progress, (folder / "metrics.csv").open("a", newline="") as lines:
         bar = progress.add_task(folder.name, total=options.steps, completed=int(state["step"]))
         metrics = csv.writer(lines)
         recent: list[float] = []
         for batch in loader:
+            torch.manual_seed(options.seed * 1_000_003 + int(state["step"]))  # so that dropout resumes exactly, too
             recent.append(_step(wrapped, batch, loss, (fabric, optimizer, schedule)))
             state["step"] = int(state["step"]) + 1
             progress.advance(bar)
@@ -97,6 +107,24 @@ def fit(network: nn.Module, draw: Draw, loss: Loss, options: FitOptions, folder:
                 fabric.save(folder / "next.ckpt", state)
                 (folder / "next.ckpt").replace(folder / "last.ckpt")
     return network.cpu().eval()
+
+
+def _resume(fabric: Fabric, state: dict[str, Any], folder: Path) -> None:
+    """Load the checkpoint, if there is one of this very run, and drop the metrics that came after it."""
+    checkpoint, metrics = folder / "last.ckpt", folder / "metrics.csv"
+    if not checkpoint.exists():
+        metrics.unlink(missing_ok=True)
+        return
+    made_for = torch.load(checkpoint, map_location="cpu", weights_only=True).get("made_for")
+    if made_for != state["made_for"]:
+        raise RecipeError(
+            f"Run {folder.name}: expected a checkpoint of the same recipe and data, got another. "
+            f"Remove {folder.name}/ to train anew."
+        )
+    rest = fabric.load(checkpoint, {name: state[name] for name in ("network", "optimizer", "schedule")})
+    state["step"] = rest["step"]
+    rows = metrics.read_text().splitlines() if metrics.exists() else []
+    metrics.write_text("".join(f"{row}\n" for row in rows if int(row.split(",")[0]) <= int(state["step"])))
 
 
 def _loader(draw: Draw, options: FitOptions, done: int, fabric: Fabric) -> Any:

@@ -2,7 +2,7 @@
 
 import argparse
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -187,7 +187,8 @@ def read_simulated(packs: tuple[Pack, ...], studies: int, seed: int = JUDGED_SEE
     found = []
     for study_number in range(studies):
         simulated = simulate_study(seed, study_number, "lumbar")
-        found.append(Judged(simulated=simulated, reading=read_study(simulated.study, packs)))
+        reading = replace(read_study(simulated.study, packs), study=simulated.study)
+        found.append(Judged(simulated=simulated, reading=reading))
     return tuple(found)
 
 

@@ -13,13 +13,13 @@ import numpy as np
 import torch
 
 from spinalis.evaluate.tables import percent
-from spinalis.grade.grade import VIEWS_OF
+from spinalis.grade.grade import VIEWS_OF, slots_of
 from spinalis.localize.decode import CHANNELS
 from spinalis.models import Score, load_pack, load_packs
 from spinalis.models.pack import DEFAULT_FOLDER
 from spinalis.train import grade, judge, levels, triage
 from spinalis.train.data import open_images, spider
-from spinalis.train.data.simulated import Harvest, class_of, harvest, to_bytes
+from spinalis.train.data.simulated import Harvest, class_of, fingerprint, harvest, to_bytes
 from spinalis.train.export import PackText, export_onnx, write_pack
 from spinalis.train.fit import FitOptions
 from spinalis.train.networks.level_unet import LevelExport
@@ -63,8 +63,9 @@ class Job:
         settings = load(name)
         return {**settings, "steps": max(4, round(settings["steps"] * self.scale))}
 
-    def options(self, recipe: Mapping[str, Any]) -> FitOptions:
-        """Training options."""
+    def options(self, recipe: Mapping[str, Any], examples: int) -> FitOptions:
+        """Training options; the recipe, the number of examples and the harvest's fingerprint name the run."""
+        crops = grade.input_spec(load("grade"))
         return FitOptions(
             steps=recipe["steps"],
             batch=recipe["batch"],
@@ -72,6 +73,7 @@ class Job:
             threads=self.threads,
             workers=1,
             accelerator=self.accelerator,
+            origin=repr((sorted(recipe.items()), examples, fingerprint(crops))),
         )
 
     def studies(self, profile: str, seed: int = TRAINING_SEED) -> list[Path]:
@@ -87,7 +89,9 @@ def make_levels(job: Job) -> None:
     items = spider.read(job.data) if job.data else ()
     real = levels.real_examples([item for item in items if item.subset == "training"])
     simulated = levels.simulated_examples(job.studies("lumbar-balanced"))
-    network = levels.train(real, simulated, recipe, job.options(recipe), job.runs / "levels")
+    network = levels.train(
+        real, simulated, recipe, job.options(recipe, len(real) + len(simulated)), job.runs / "levels"
+    )
     spec = levels.input_spec(recipe["size"])
     example = {"images": torch.rand(2, len(spec.channels), spec.height, spec.width)}
     export_onnx(LevelExport(network).eval(), example, ["maps"], job.out / "levels" / "model.onnx")
@@ -125,7 +129,8 @@ def make_triage(job: Job) -> None:
     groups = [triage.simulated_examples(spines), triage.simulated_examples(job.studies("other"))]
     sources = _real_sources(job.data, "training")
     shares = [*TRIAGE_SHARES[:2], *[TRIAGE_SHARES[2] / max(1, len(sources)) for _ in sources]]
-    network = triage.train([*groups, *sources.values()], shares, recipe, job.options(recipe), job.runs / "triage")
+    groups += sources.values()
+    network = triage.train(groups, shares, recipe, job.options(recipe, sum(map(len, groups))), job.runs / "triage")
     spec = triage.input_spec(recipe["size"])
     unseen = [file for name in CALIBRATION_STUDIES for file in job.studies(name, CALIBRATION_SEED)]
     temperatures = triage.calibrate(network, triage.simulated_examples(unseen), spec)
@@ -139,7 +144,7 @@ def make_triage(job: Job) -> None:
         labels={"anatomy": ANATOMIES, "region": REGIONS, "plane": PLANES, "sequence": SEQUENCES, "cord": ("cord",)},
         settings={"temperature": temperatures},
         training_data=[
-            f"{sum(map(len, groups))} slices of {SIMULATED}; other anatomy is crude",
+            f"{sum(map(len, groups[:2]))} slices of {SIMULATED}; other anatomy is crude",
             *[f"{len(items)} real slices: {name}" for name, items in sources.items()],
         ],
         scores=[_unjudged("triage")],
@@ -169,12 +174,13 @@ def make_grade(job: Job) -> None:
     """Train, calibrate and export the grader."""
     recipe = job.recipe("grade")
     bags = grade.load_bags(job.studies("lumbar-balanced"))
-    network = grade.train(bags, recipe, job.options(recipe), job.runs / "grade")
+    network = grade.train(bags, recipe, job.options(recipe, len(bags.crops)), job.runs / "grade")
     natural = grade.load_bags(job.studies("lumbar", CALIBRATION_SEED))
     logits = grade.logits_of(network, natural)
-    calibration = {
-        name: grade.calibrate(logits[name], natural.grades[:, column]) for column, name in enumerate(VIEWS_OF)
-    }
+    calibration = {}
+    for column, name in enumerate(VIEWS_OF):
+        shown = natural.mask[:, slots_of(name)].any(axis=1)
+        calibration[name] = grade.calibrate(logits[name][shown], natural.grades[shown, column])
     spec = grade.input_spec(recipe)
     slots = bags.mask.shape[1]
     example = {"crops": torch.rand(4, slots, 1, spec.height, spec.width), "mask": torch.ones(4, slots)}

@@ -30,28 +30,36 @@ T1W_ECHO_MS, T2W_ECHO_MS = 30.0, 60.0
 STIR_INVERSION_MS = (90.0, 280.0)
 """Inversion times that null fat, 0.5-3 T. Source: fat T1 of 200-390 ms times ln 2, with a margin."""
 
-_SPINE = re.compile(r"spine|lumbar|lumbal|lws|cervic|hws|thorac|bws|sacr|[clt]-?sp\b|wirbel|myelo", re.I)
+_SPINE = re.compile(
+    r"spin(e|al)|lumbar|lumbal|\blws\b|cervic|\bhws\b|thorac|\bbws\b|sacr|\b[clt]-?sp\b|wirbel|myelo", re.I
+)
 _ELSEWHERE = re.compile(
     r"brain|head|skull|cran|knee|shoulder|hip\b|ankle|foot|wrist|hand\b|elbow|liver|kidney|abdom|pelvis|prostate|"
-    r"heart|cardiac|breast|chest|lung",
+    r"heart|cardiac|breast|chest|\blungs?\b",
     re.I,
 )
 _REGION_WORDS = {
-    Region.CERVICAL: re.compile(r"cerv|hws|\bc-?\s?sp|^cspine", re.I),
-    Region.THORACIC: re.compile(r"thora|dorsal|bws|\bt-?\s?sp|^tspine", re.I),
-    Region.LUMBAR: re.compile(r"lumb|lws|sacr|\bl-?\s?sp|^lspine", re.I),
+    Region.CERVICAL: re.compile(r"cerv|\bhws\b|\bc-?\s?sp", re.I),
+    Region.THORACIC: re.compile(r"thora|dorsal|\bbws\b|\bt-?\s?sp", re.I),
+    Region.LUMBAR: re.compile(r"lumb|\blws\b|sacr|\bl-?\s?sp", re.I),
 }
+_T1_WORD, _T2_WORD = re.compile(r"t1(?![0-9])", re.I), re.compile(r"t2(?![0-9])", re.I)
+"""T12 is a vertebra."""
+
 _SEQUENCE_WORDS = (
     (Sequence.STIR, re.compile(r"stir|tirm|\bir\b", re.I)),
-    (Sequence.OTHER, re.compile(r"dwi|diff|adc|medic|merge|t2\s?\*|t2star|dixon|dess|ciss|fiesta|\bpd|swi", re.I)),
-    (Sequence.T1W, re.compile(r"t1", re.I)),
-    (Sequence.T2W, re.compile(r"t2", re.I)),
+    (
+        Sequence.OTHER,
+        re.compile(r"dwi|diff|\badc\b|medic|\bmerge\b|t2\s?\*|t2star|dess|ciss|fiesta|\bpd|\bswi\b", re.I),
+    ),
+    (Sequence.T1W, _T1_WORD),
+    (Sequence.T2W, _T2_WORD),
 )
 
 
 def anatomy_odds(header: Header) -> FloatArray | None:
     """Log-probability over `ANATOMIES`, (2,); None where the header says nothing of it."""
-    words = " ".join(text for text in (header.body_part, header.description, header.protocol) if text)
+    words = " ".join(_plain(text) for text in (header.body_part, header.description, header.protocol))
     spine, elsewhere = bool(_SPINE.search(words)), bool(_ELSEWHERE.search(words))
     if spine == elsewhere:
         return None
@@ -65,7 +73,7 @@ def region_odds(header: Header) -> FloatArray | None:
         (header.body_part, BODY_PART_RELIABILITY),
         (header.protocol, DESCRIPTION_RELIABILITY),
     ):
-        named = [region for region, pattern in _REGION_WORDS.items() if text and pattern.search(text)]
+        named = [region for region, pattern in _REGION_WORDS.items() if pattern.search(_plain(text))]
         if len(named) == 1:
             return _vote(REGIONS, named[0], reliability)
     return None
@@ -81,11 +89,18 @@ def sequence_odds(header: Header) -> FloatArray | None:
 
 
 def _from_words(header: Header) -> FloatArray | None:
-    for text in (header.description, header.protocol):
+    for text in (_plain(header.description), _plain(header.protocol)):
+        if _T1_WORD.search(text) and _T2_WORD.search(text):
+            continue
         for sequence, pattern in _SEQUENCE_WORDS:
-            if text and pattern.search(text):
+            if pattern.search(text):
                 return _vote(SEQUENCES, sequence, DESCRIPTION_RELIABILITY)
     return None
+
+
+def _plain(text: str | None) -> str:
+    """Words apart from each other: an underscore is no letter here."""
+    return (text or "").replace("_", " ")
 
 
 def _from_timing(header: Header) -> FloatArray | None:

@@ -43,7 +43,7 @@ def label_series(series: Series, pack: Pack) -> SeriesLabel:
         without any readable slice is UNKNOWN in everything that header and geometry do not say.
     """
     indices, logits = _run(series, pack)
-    temperatures = pack.manifest.settings.get("temperature", {})
+    temperatures = pack.manifest.setting("temperature")
     logs = {name: _log_softmax(logits[name] / temperatures.get(name, 1.0)) for name in HEADS[:4]}
     cord = 1.0 / (1.0 + np.exp(-logits["cord"][:, 0] / temperatures.get("cord", 1.0)))
     flags = [] if len(indices) == len(series.slices) else ["unreadable_slices"]
@@ -82,7 +82,7 @@ def slice_input(image: Image, series: Series, index: int, spec: InputSpec) -> Im
 
 
 def _run(series: Series, pack: Pack) -> tuple[list[int], dict[str, FloatArray]]:
-    spec = pack.manifest.inputs["images"]
+    spec = pack.manifest.input("images")
     indices: list[int] = []
     parts: dict[str, list[FloatArray]] = {name: [] for name in HEADS}
     batch: list[Image] = []
@@ -139,7 +139,8 @@ def _contradict(first: FloatArray, second: FloatArray) -> bool:
 def _plane(series: Series, logs: FloatArray) -> Judgement[Plane]:
     planes = [item.plane for item in series.slices if item.plane is not None]
     if planes:
-        return Judgement(label=patient_plane(planes[len(planes) // 2]), probability=1.0, source="geometry")
+        named = patient_plane(planes[len(planes) // 2])
+        return Judgement(label=named, probability=float(named is not Plane.UNKNOWN), source="geometry")
     return _fuse(PLANES, logs, None, Plane.UNKNOWN)[0]
 
 

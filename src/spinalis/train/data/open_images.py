@@ -9,9 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import cv2
-import numpy as np
-
+from spinalis.errors import RecipeError
 from spinalis.formats import read_studies
 from spinalis.geometry import display_matrix, patient_plane
 from spinalis.models.prepare import resample
@@ -44,52 +42,71 @@ class RealSlice:
     subset: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Volume:
+    path: str
+    patient: str
+    subset: str
+    labels: Labels
+
+
 _SPINE = Anatomy.MR_SPINE
-_VOLUMES: tuple[tuple[str, str, Labels], ...] = (
-    (
-        "nifti/sct_testing_cervical_t1.nii.gz",
-        "training",
-        Labels(anatomy=_SPINE, region=Region.CERVICAL, sequence=Sequence.T1W),
+
+
+def _volume(path: str, patient: str, subset: str, labels: Labels) -> _Volume:
+    return _Volume(path=path, patient=patient, subset=subset, labels=labels)
+
+
+_CERVICAL_T1W = Labels(anatomy=_SPINE, region=Region.CERVICAL, sequence=Sequence.T1W)
+_CERVICAL_T2W = Labels(anatomy=_SPINE, region=Region.CERVICAL, sequence=Sequence.T2W)
+_CERVICAL_OTHER = Labels(anatomy=_SPINE, region=Region.CERVICAL, sequence=Sequence.OTHER, cord=True)
+_THORACIC_T2W = Labels(anatomy=_SPINE, region=Region.THORACIC, sequence=Sequence.T2W)
+_ELSEWHERE = Labels(anatomy=Anatomy.OTHER)
+_BRAIN_T1W = Labels(anatomy=Anatomy.OTHER, sequence=Sequence.T1W)
+
+_VOLUMES = (
+    _volume("nifti/sct_testing_cervical_t1.nii.gz", "sct-testing", "training", _CERVICAL_T1W),
+    _volume("nifti/sct_testing_cervical_t2.nii.gz", "sct-testing", "training", _CERVICAL_T2W),
+    _volume("nifti/sct_testing_cervical_ax_t2star.nii.gz", "sct-testing", "training", _CERVICAL_OTHER),
+    _volume("nifti/tptbox_thoracic_t2_crop.nii.gz", "tptbox", "training", _THORACIC_T2W),
+    _volume("nifti/totalsegmentator_abdomen_mr.nii.gz", "totalsegmentator-mr", "training", _ELSEWHERE),
+    _volume("nifti/totalsegmentator_torso_ct.nii.gz", "totalsegmentator-ct", "training", _ELSEWHERE),
+    _volume("dicom/brain_sag_t1_mprage", "brain-mprage", "training", _BRAIN_T1W),
+    _volume("dicom/brain_sag_t1_flash", "brain-flash", "validation", _BRAIN_T1W),
+    _volume("dicom/torso_ct", "torso-ct", "validation", _ELSEWHERE),
+    _volume(
+        "nifti/sct_tutorial_cervical_ax_t2.nii.gz", "sct-tutorial", "validation", replace(_CERVICAL_T2W, cord=True)
     ),
-    (
-        "nifti/sct_testing_cervical_t2.nii.gz",
-        "training",
-        Labels(anatomy=_SPINE, region=Region.CERVICAL, sequence=Sequence.T2W),
-    ),
-    (
-        "nifti/sct_testing_cervical_ax_t2star.nii.gz",
-        "training",
-        Labels(anatomy=_SPINE, region=Region.CERVICAL, sequence=Sequence.OTHER, cord=True),
-    ),
-    (
-        "nifti/tptbox_thoracic_t2_crop.nii.gz",
-        "training",
-        Labels(anatomy=_SPINE, region=Region.THORACIC, sequence=Sequence.T2W),
-    ),
-    ("nifti/sct_tutorial_thoracolumbar_sag_t2.nii.gz", "training", Labels(anatomy=_SPINE, sequence=Sequence.T2W)),
-    ("nifti/totalsegmentator_abdomen_mr.nii.gz", "training", Labels(anatomy=Anatomy.OTHER)),
-    ("nifti/totalsegmentator_torso_ct.nii.gz", "training", Labels(anatomy=Anatomy.OTHER)),
-    ("dicom/brain_sag_t1_mprage", "training", Labels(anatomy=Anatomy.OTHER, sequence=Sequence.T1W)),
-    ("dicom/brain_sag_t1_flash", "validation", Labels(anatomy=Anatomy.OTHER, sequence=Sequence.T1W)),
-    ("dicom/torso_ct", "validation", Labels(anatomy=Anatomy.OTHER)),
-    (
-        "nifti/sct_tutorial_cervical_ax_t2.nii.gz",
+    _volume("nifti/sct_tutorial_cervical_ax_mt1.nii.gz", "sct-tutorial", "validation", _CERVICAL_OTHER),
+    _volume(
+        "nifti/sct_tutorial_thoracolumbar_sag_t2.nii.gz",
+        "sct-tutorial",
         "validation",
-        Labels(anatomy=_SPINE, region=Region.CERVICAL, sequence=Sequence.T2W, cord=True),
-    ),
-    (
-        "nifti/sct_tutorial_cervical_ax_mt1.nii.gz",
-        "validation",
-        Labels(anatomy=_SPINE, region=Region.CERVICAL, sequence=Sequence.OTHER, cord=True),
+        Labels(anatomy=_SPINE, sequence=Sequence.T2W),
     ),
 )
+"""A subject is trained on or judged on, never both. The thoracolumbar volume shows two regions, so it names none."""
 
 
 def find_root(given: Path | None = None) -> Path | None:
-    """Where the open images are: as given, else the environment variable, else `../shared/data`; None where nowhere."""
-    named = os.environ.get(ENVIRONMENT)
-    choices = [given] if given else [Path(named)] if named else [Path("../shared/data")]
-    return next((root for root in choices if (root / spider.FOLDER / "manifest.csv").is_file()), None)
+    """Where the open images are: as given, else as the environment says, else `../shared/data`.
+
+    Returns:
+        The folder, or None where nothing is said and the usual place holds none.
+
+    Raises:
+        RecipeError: a folder is named, and the images are not in it.
+    """
+    named = given or (Path(os.environ[ENVIRONMENT]) if os.environ.get(ENVIRONMENT) else None)
+    root = named or Path("../shared/data")
+    if (root / spider.FOLDER / "manifest.csv").is_file():
+        return root
+    if named is not None:
+        raise RecipeError(
+            f"Real images: expected {spider.FOLDER}/manifest.csv in {named}, got none. "
+            f"Correct --data or {ENVIRONMENT}, or leave both out to train on simulation alone."
+        )
+    return None
 
 
 def read(root: Path, subset: str) -> Iterator[RealSlice]:
@@ -108,35 +125,34 @@ def read(root: Path, subset: str) -> Iterator[RealSlice]:
     for folder in sorted((root / "spider_t2space_slabs").iterdir()):
         if subsets.get(folder.name) == subset:
             for file in sorted(folder.glob("[0-9][0-9][0-9].png")):
-                image = np.asarray(cv2.imread(str(file), cv2.IMREAD_GRAYSCALE), np.float32)
                 yield RealSlice(
-                    image=image,
+                    image=spider.load_png(file),
                     labels=_lumbar(Sequence.T2W),
                     source="spider_t2space_slabs",
                     patient=f"spider-{folder.name}",
                     subset=subset,
                 )
-    for name, chosen, labels in _VOLUMES:
-        if chosen == subset:
-            yield from _volume(root / name, subset, labels)
+    for volume in _VOLUMES:
+        if volume.subset == subset:
+            yield from _slices_of(volume, root)
 
 
 def _lumbar(sequence: Sequence) -> Labels:
     return Labels(anatomy=_SPINE, region=Region.LUMBAR, plane=Plane.SAGITTAL, sequence=sequence)
 
 
-def _volume(path: Path, subset: str, labels: Labels) -> Iterator[RealSlice]:
-    for study in read_studies(path):
+def _slices_of(volume: _Volume, root: Path) -> Iterator[RealSlice]:
+    for study in read_studies(root / volume.path):
         for series in study.series:
             for index in range(len(series.slices)):
                 image = shown(series, index)
                 if image.std() > 0:
                     yield RealSlice(
                         image=image,
-                        labels=_with_plane(labels, series, index),
-                        source=path.name.split(".")[0],
-                        patient=path.name.split("_")[0] + path.name.split("_")[1],
-                        subset=subset,
+                        labels=_with_plane(volume.labels, series, index),
+                        source=Path(volume.path).name.split(".")[0],
+                        patient=volume.patient,
+                        subset=volume.subset,
                     )
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from hashlib import sha256
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -10,12 +11,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from spinalis import simulate
 from spinalis.geometry import display_matrix, to_pixel
-from spinalis.grade.crops import collect, spread
+from spinalis.grade.crops import SLOTS, collect
 from spinalis.localize.decode import CHANNELS
 from spinalis.localize.levels import input_matrix, middle_slices
 from spinalis.models.prepare import InputSpec, apply_matrix, fit_matrix, resample
-from spinalis.records import Image, Judgement, SeriesLabel, Study, Vector
+from spinalis.records import FloatArray, Image, Judgement, SeriesLabel, Study, Vector
 from spinalis.simulate.study import SimulatedSeries, SimulatedStudy, simulate_study
 from spinalis.triage.header import ANATOMIES, REGIONS, SEQUENCES
 from spinalis.triage.label import PLANES
@@ -50,7 +52,7 @@ def harvest(wanted: Harvest, folder: Path, crops: InputSpec, jobs: int) -> list[
     Returns:
         One `.npz` per study: `triage_*`, and for lumbar profiles `level_*` and `bag_*`, see `_arrays`.
     """
-    target = folder / f"{wanted.profile}-{wanted.seed}"
+    target = folder / f"{wanted.profile}-{wanted.seed}-{fingerprint(crops)}"
     target.mkdir(parents=True, exist_ok=True)
     files = [target / f"{number:05d}.npz" for number in range(wanted.studies)]
     missing = [(wanted, number, file, crops) for number, file in enumerate(files) if not file.exists()]
@@ -58,6 +60,14 @@ def harvest(wanted: Harvest, folder: Path, crops: InputSpec, jobs: int) -> list[
         for _ in pool.map(_keep, missing, chunksize=4):
             pass
     return files
+
+
+def fingerprint(crops: InputSpec) -> str:
+    """A short hash of all that shapes a harvest beside profile and seed: the simulator's sources, crops and sizes."""
+    digest = sha256(repr((crops, SLOTS, TRIAGE_SIZE, LEVEL_SIZE, SLICES_PER_SERIES, MIDLINE_MM, JITTER_MM)).encode())
+    for source in sorted(Path(simulate.__file__).parent.glob("*.py")):
+        digest.update(source.read_bytes())
+    return digest.hexdigest()[:8]
 
 
 def _keep(job: tuple[Harvest, int, Path, InputSpec]) -> None:
@@ -173,6 +183,12 @@ def truth_labels(simulated: SimulatedStudy) -> tuple[SeriesLabel, ...]:
     )
 
 
+def shifted(point: Vector, by_mm: FloatArray) -> Vector:
+    """A point moved by (3,) mm: the error of the localizer, imitated."""
+    moved = np.asarray(point) + by_mm
+    return float(moved[0]), float(moved[1]), float(moved[2])
+
+
 def _bags(simulated: SimulatedStudy, rng: np.random.Generator, spec: InputSpec) -> dict[str, NDArray[Any]]:
     study: Study = simulated.study
     labels, truth = truth_labels(simulated), simulated.truth
@@ -180,7 +196,7 @@ def _bags(simulated: SimulatedStudy, rng: np.random.Generator, spec: InputSpec) 
     crops, masks, grades = [], [], []
     for level in LEVELS:
         for number, side in enumerate((Side.LEFT, Side.RIGHT)):
-            point = spread(truth.levels[level], rng.normal(0.0, JITTER_MM))
+            point = shifted(truth.levels[level], rng.normal(0.0, JITTER_MM))
             bag = collect(study, labels, point, side, spec)
             crops.append(np.clip(bag.crops * CROP_QUANTUM, 0, 255).astype(np.uint8))
             masks.append(bag.mask)

@@ -39,10 +39,7 @@ class MidSagittal:
         Raises:
             RecipeError: the file cannot be read.
         """
-        image = cv2.imread(str(self.file), cv2.IMREAD_GRAYSCALE)
-        if image is None:
-            raise RecipeError(f"{FOLDER}/{self.file.name}: expected a PNG picture, got none. Fetch the set again.")
-        return np.asarray(image, np.float32)
+        return load_png(self.file)
 
 
 def read(root: Path) -> tuple[MidSagittal, ...]:
@@ -56,6 +53,18 @@ def read(root: Path) -> tuple[MidSagittal, ...]:
         raise RecipeError(f"Real images: expected {FOLDER}/manifest.csv under the data folder, got none. Set --data.")
     with manifest.open(newline="") as lines:
         return tuple(_item(row, manifest.parent) for row in csv.DictReader(lines))
+
+
+def load_png(file: Path) -> Image:
+    """A grey picture, (rows, columns) float32 in 0..255.
+
+    Raises:
+        RecipeError: the file cannot be read.
+    """
+    image = cv2.imread(str(file), cv2.IMREAD_GRAYSCALE)
+    if image is None:
+        raise RecipeError(f"{file.parent.name}/{file.name}: expected a PNG picture, got none. Fetch the set again.")
+    return np.asarray(image, np.float32)
 
 
 def _item(row: dict[str, str], folder: Path) -> MidSagittal:
