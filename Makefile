@@ -35,7 +35,7 @@ packs: $(VENV)/.dev ## train and export the shipped model packs (two cores: up t
 
 example: $(VENV)/.dev ## simulate the bundled example anew
 	rm -rf examples/lumbar build/example
-	$(BIN)/spinalis simulate -o build/example --studies 1 --seed 2 --compress
+	$(BIN)/spinalis simulate -o build/example --studies 1 --seed 9 --compress
 	mkdir -p examples
 	mv build/example/* examples/lumbar
 
