@@ -2,6 +2,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -81,6 +82,20 @@ def test_a_checkpoint_of_another_run_is_refused(tmp_path: Path) -> None:
     fit(fresh(), draw, loss, replace(OPTIONS, origin="old data"), tmp_path)
     with pytest.raises(RecipeError, match="expected a checkpoint of the same recipe and data"):
         fit(fresh(), draw, loss, replace(OPTIONS, origin="new data"), tmp_path)
+
+
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_workers_run_after_opencv_has_used_threads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("spinalis.train.fit.WORKER_TIMEOUT_S", 30)
+    cv2.setNumThreads(2)
+    cv2.resize(np.zeros((3000, 3000), np.float32), (1500, 1500), interpolation=cv2.INTER_AREA)
+
+    def resizing(rng: np.random.Generator) -> dict[str, np.ndarray]:
+        cv2.resize(np.zeros((800, 800), np.float32), (300, 300), interpolation=cv2.INTER_AREA)
+        return draw(rng)
+
+    fit(fresh(), resizing, loss, replace(OPTIONS, workers=1), tmp_path)
+    assert (tmp_path / "last.ckpt").exists()
 
 
 def test_samples_depend_on_their_number_alone() -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import torch
 from lightning.fabric import Fabric
@@ -24,6 +25,9 @@ WARM_UP = 0.08
 """Share of the steps in which the learning rate rises; then it falls along a cosine."""
 
 REPORT_EVERY = 25
+
+WORKER_TIMEOUT_S = 300
+"""A worker that gives no batch for so long hangs; better an error than a run that stands still."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +82,7 @@ def fit(network: nn.Module, draw: Draw, loss: Loss, options: FitOptions, folder:
         RecipeError: the checkpoint in `folder` is of another run.
     """
     torch.set_num_threads(options.threads)
+    cv2.setNumThreads(1)  # before workers are forked: one that inherits a pool of threads waits for them for ever
     folder.mkdir(parents=True, exist_ok=True)
     fabric = Fabric(accelerator=options.accelerator, devices=1, precision=options.precision)  # type: ignore[arg-type]
     fabric.seed_everything(options.seed, verbose=False)
@@ -135,16 +140,10 @@ def _loader(draw: Draw, options: FitOptions, done: int, fabric: Fabric) -> Any:
         batch_size=options.batch,
         num_workers=options.workers,
         drop_last=True,
-        worker_init_fn=_one_thread,
         prefetch_factor=4 if options.workers else None,
+        timeout=WORKER_TIMEOUT_S if options.workers else 0,
     )
     return fabric.setup_dataloaders(loader, use_distributed_sampler=False)
-
-
-def _one_thread(_: int) -> None:
-    import cv2  # noqa: PLC0415  set in the worker process, where OpenCV starts its own threads
-
-    cv2.setNumThreads(1)
 
 
 def _step(network: nn.Module, batch: Mapping[str, Tensor], loss: Loss, tools: tuple[Fabric, Any, Any]) -> float:
