@@ -156,7 +156,7 @@ def test_written_studies_are_whole_and_are_not_made_twice(tmp_path: Path, monkey
 
 
 def test_a_failing_disk_leaves_no_part_of_a_study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(study: object, folder: Path) -> None:
+    def full(study: object, folder: Path, **_: object) -> None:
         (folder / "0001.dcm").write_bytes(b"half")
         raise OSError(28, "No space left on device")
 
