@@ -52,6 +52,7 @@ def test_another_modality_is_refused_whatever_the_pixels_say() -> None:
     label = label_series(series(pixels(), header=Header(modality="CT")), pack_that_says())
     assert label.anatomy.label is Anatomy.OTHER
     assert label.region.label is Region.UNKNOWN
+    assert label.sequence.label is Sequence.UNKNOWN
     assert "modality_ct" in label.flags
 
 

@@ -156,6 +156,8 @@ def make_triage(job: Job) -> None:
         limits=(
             *LIMITS,
             "Anatomy outside the spine is covered by crude simulation, one brain, one abdomen and one CT only.",
+            "Cord is proven on simulation only; on real lumbar slices it is called too often.",
+            "Cervical axial slices are often taken for other anatomy, and T2* or MT contrast for T1w or T2w.",
         ),
     )
     write_pack(job.out / "triage", text)

@@ -49,11 +49,12 @@ def label_series(series: Series, pack: Pack) -> SeriesLabel:
     flags = [] if len(indices) == len(series.slices) else ["unreadable_slices"]
 
     anatomy, conflict_a = _fuse(ANATOMIES, logs["anatomy"], anatomy_odds(series.header), Anatomy.UNKNOWN)
-    if series.header.modality not in (None, "MR"):
-        anatomy = Judgement(label=Anatomy.OTHER, probability=1.0, source="header")
-        flags.append(f"modality_{series.header.modality.lower()}")
     region, conflict_r = _fuse(REGIONS, logs["region"], region_odds(series.header), Region.UNKNOWN)
     sequence, conflict_s = _fuse(SEQUENCES, logs["sequence"], sequence_odds(series.header), Sequence.UNKNOWN)
+    if series.header.modality not in (None, "MR"):
+        anatomy = Judgement(label=Anatomy.OTHER, probability=1.0, source="header")
+        sequence = Judgement(label=Sequence.UNKNOWN, probability=1.0, source="header")
+        flags.append(f"modality_{series.header.modality.lower()}")
     plane = _plane(series, logs["plane"])
     contradicted = {"anatomy": conflict_a, "region": conflict_r, "sequence": conflict_s}
     flags += [f"header_contradicts_pixels_{name}" for name, found in contradicted.items() if found]
