@@ -94,7 +94,7 @@ class Series:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Study:
-    """All series of one study. `key` is a short hash of the StudyInstanceUID, or the name of the folder."""
+    """All series of one study. `key` is a short hash of the StudyInstanceUID, or of the folder."""
 
     key: str
     series: tuple[Series, ...]

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spinalis.formats import read_studies
+from spinalis.formats.dicom.group import natural
 from spinalis.records import Series, Study
 from tests.dicoms import AXIAL, CORONAL, SAGITTAL, classic, enhanced, picture, save, save_series
 
@@ -313,3 +314,18 @@ def test_multi_frame_without_functional_groups_has_no_geometry_of_its_own(tmp_pa
     series = one_series(save(classic(0, **changes), tmp_path / "m.dcm"))
     assert series.flags == ("no_geometry",)
     assert np.array_equal(series.load(1), picture(2))
+
+
+def test_files_left_out_count_for_the_studies_in_their_folder(tmp_path: Path) -> None:
+    for name, uid in (("a", "1.2.3"), ("b", "1.2.4")):
+        save_series(tmp_path / name, 2, StudyInstanceUID=uid, SeriesInstanceUID=uid + ".1")
+    (tmp_path / "b" / "notes.txt").write_text("notes")
+    (tmp_path / "more.txt").write_text("notes")
+    (tmp_path / "readme.txt").write_text("notes")
+    first, second = read_studies(tmp_path)
+    assert first.warnings == ("2 files are not DICOM and were left out.",)
+    assert second.warnings == ("1 file is not DICOM and was left out.",)
+
+
+def test_a_name_of_many_digits_is_sorted() -> None:
+    assert natural("9" * 5000) > natural("2.dcm")

@@ -5,6 +5,7 @@ import random
 import struct
 from contextlib import suppress
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import cv2
@@ -25,6 +26,7 @@ from pydicom.uid import (
 
 from spinalis.errors import InputError, UnreadableFileError
 from spinalis.formats import read_studies
+from spinalis.formats.dicom import isolated
 from spinalis.records import Series
 from tests.dicoms import classic, enhanced, picture, save
 
@@ -233,3 +235,26 @@ def test_implicit_content_under_an_explicit_syntax_is_read(tmp_path: Path) -> No
 def test_a_loader_works_in_another_process(tmp_path: Path) -> None:
     load = pickle.loads(pickle.dumps(one_series(save(classic(0), tmp_path / "a.dcm")).load))
     assert np.array_equal(load(0), picture(100))
+
+
+def test_a_call_after_an_interrupted_one_gets_its_own_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(_: object) -> None:
+        raise KeyboardInterrupt
+
+    helper = isolated.Helper()
+    assert helper(abs, -1) == 1
+    fake = SimpleNamespace(dump=pickle.dump, load=interrupt, UnpicklingError=pickle.UnpicklingError)
+    with monkeypatch.context() as patch:
+        patch.setattr(isolated, "pickle", fake)
+        with pytest.raises(KeyboardInterrupt):
+            helper(abs, -2)
+    assert helper(abs, -3) == 3
+    helper.stop()
+
+
+def test_the_helper_imports_nothing_from_the_current_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "spinalis.py").write_text("raise SystemExit")
+    monkeypatch.chdir(tmp_path)
+    helper = isolated.Helper()
+    assert helper(abs, -1) == 1
+    helper.stop()

@@ -6,6 +6,7 @@ import warnings
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from pydicom.datadict import tag_for_keyword
 from pydicom.dataset import Dataset
@@ -207,12 +208,12 @@ def test_a_cut_deflated_file_is_counted(tmp_path: Path) -> None:
 def test_a_deflated_bomb_is_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     save_series(tmp_path, 2)
     save(classic(2, PixelData=bytes(40 * 36 * 2)), tmp_path / "x.dcm", DeflatedExplicitVRLittleEndian)
-    monkeypatch.setattr(pixels, "MAX_MEMBER_BYTES", 2000)
+    monkeypatch.setattr(pixels, "MAX_INFLATED_BYTES", 2000)
     assert one_study(tmp_path).warnings == ("1 file that cannot be read was left out.",)
 
 
 @pytest.mark.parametrize(
-    "changes", [{"Rows": 65535, "Columns": 65535}, {"NumberOfFrames": 2**31 - 1}], ids=["rows", "frames"]
+    "changes", [{"Rows": 8192, "Columns": 8192}, {"NumberOfFrames": 2**31 - 1}], ids=["rows", "frames"]
 )
 def test_a_file_that_claims_an_impossible_size_is_left_out(changes: dict[str, Any], tmp_path: Path) -> None:
     save_series(tmp_path, 2)
@@ -285,3 +286,27 @@ def test_pixels_in_float_are_read(tmp_path: Path) -> None:
     dataset.FloatPixelData = (picture(1) / 7).astype("<f4").tobytes()
     (series,) = one_study(save(dataset, tmp_path / "a.dcm")).series
     assert series.load(0) == pytest.approx(picture(1) / 7, rel=1e-6)
+
+
+def test_pixels_of_unknown_representation_are_words(tmp_path: Path) -> None:
+    path = save(classic(0), tmp_path / "x.dcm")
+    data = path.read_bytes()
+    head = b"\xe0\x7f\x10\x00"
+    assert data.count(head + b"OW") == 1
+    expected = one_study(tmp_path).series[0].load(0)
+    path.write_bytes(data.replace(head + b"OW", head + b"UN"))
+    np.testing.assert_array_equal(one_study(tmp_path).series[0].load(0), expected)
+
+
+def test_frames_without_positions_of_their_own_have_no_geometry(tmp_path: Path) -> None:
+    save(classic(0, NumberOfFrames=3, PixelData=bytes(3 * 40 * 36 * 2)), tmp_path / "x.dcm")
+    (series,) = one_study(tmp_path).series
+    assert [item.plane for item in series.slices] == [None] * 3
+    assert "no_geometry" in series.flags
+
+
+def test_a_region_in_a_sequence_names_the_body_part(tmp_path: Path) -> None:
+    item = Dataset()
+    item.CodeMeaning = "Lumbar spine"
+    save(classic(0, AnatomicRegionSequence=[item]), tmp_path / "x.dcm")
+    assert one_study(tmp_path).series[0].header.body_part == "Lumbar spine"

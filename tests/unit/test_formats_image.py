@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from spinalis.errors import EmptyInputError, UnreadableFileError
-from spinalis.formats import read_studies
+from spinalis.formats import image, read_studies
 from spinalis.records import Study
 
 
@@ -102,3 +102,15 @@ def test_a_picture_that_went_away_is_an_error(tmp_path: Path) -> None:
     path.unlink()
     with pytest.raises(UnreadableFileError, match="Series 1, slice 0: expected a PNG or JPEG of 30 x 20 pixels"):
         series.load(0)
+
+
+@pytest.mark.parametrize("suffix", ["png", "jpg"])
+def test_a_picture_that_is_too_large_is_never_decoded(
+    suffix: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path / f"small.{suffix}", grey(1))
+    write(tmp_path / f"large.{suffix}", grey(2, rows=60))
+    monkeypatch.setattr(image, "MAX_PIXELS", grey(1).size)
+    study = one_study(tmp_path)
+    assert [item.file for series in study.series for item in series.slices] == [f"small.{suffix}"]
+    assert study.warnings == ("1 file that cannot be read was left out.",)

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from spinalis.errors import InputError, UnreadableFileError
-from spinalis.formats import read_studies
+from spinalis.formats import nifti, read_studies
 from spinalis.geometry import patient_plane, to_patient
 from spinalis.records import Series, Study
 from spinalis.vocabulary import Plane
@@ -182,3 +182,18 @@ def test_without_nibabel_the_extra_is_named(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setitem(sys.modules, "nibabel", None)
     with pytest.raises(InputError, match=r"pip install 'spinalis\[nifti\]'"):
         read_studies(path)
+
+
+def test_a_volume_in_colour_is_unreadable_when_loaded(tmp_path: Path) -> None:
+    rgb = np.zeros(SHAPE, [("R", "u1"), ("G", "u1"), ("B", "u1")])
+    nibabel.save(nibabel.Nifti1Image(rgb, np.eye(4)), tmp_path / "x.nii")
+    (series,) = one_study(tmp_path).series
+    with pytest.raises(UnreadableFileError, match="expected voxels that can be read"):
+        series.load(0)
+
+
+def test_a_volume_that_claims_an_impossible_size_is_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(tmp_path / "a.nii", np.eye(4), (4, 5, 6))
+    write(tmp_path / "b.nii", np.eye(4), (40, 50, 60))
+    monkeypatch.setattr(nifti, "MAX_VOXELS", 1000)
+    assert one_study(tmp_path).warnings == ("1 file that cannot be read was left out.",)

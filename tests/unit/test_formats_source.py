@@ -1,18 +1,20 @@
 """Zips, DICOMDIRs and folders as sources of a study."""
 
 import gc
+import os
 import pickle
 import shutil
 import struct
 import warnings
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from pydicom.fileset import FileSet
 
-from spinalis.errors import ArchiveError, EmptyInputError, UnreadableFileError
+from spinalis.errors import ArchiveError, EmptyInputError, InputError, UnreadableFileError
 from spinalis.formats import read_studies, source
 from spinalis.records import Study
 from tests.dicoms import classic, enhanced, picture, save, save_series
@@ -251,3 +253,38 @@ def test_dicom_wins_over_pictures_in_one_folder(tmp_path: Path) -> None:
     study = one_study(tmp_path)
     assert [series.key for series in study.series] == ["s1"]
     assert study.warnings == ("2 files are not DICOM and were left out.",)
+
+
+def test_names_that_are_not_utf8_are_spelt_out(tmp_path: Path) -> None:
+    folder = tmp_path / os.fsdecode(b"M\xfcller")
+    save_series(folder, 2)
+    (series,) = one_study(folder.parent).series
+    assert series.slices[0].file == "M\\xfcller/1_00.dcm"
+    assert one_study(folder).series[0].load(0).shape == (40, 36)
+
+
+def deny(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    listed = os.scandir
+
+    def scandir(path: Any) -> Any:
+        if Path(path).name == name:
+            raise PermissionError(13, "Permission denied", path)
+        return listed(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+
+
+def test_a_folder_that_cannot_be_listed_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    save_series(tmp_path, 2)
+    save_series(tmp_path / "closed", 2, series=2)
+    deny("closed", monkeypatch)
+    study = one_study(tmp_path)
+    assert len(study.series) == 1
+    assert study.warnings == ("Folders that cannot be listed: 1. What is in them was left out.",)
+
+
+def test_an_input_that_cannot_be_listed_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    save_series(tmp_path / "closed", 2)
+    deny("closed", monkeypatch)
+    with pytest.raises(InputError, match="got one that cannot"):
+        read_studies(tmp_path / "closed")

@@ -10,7 +10,7 @@ from spinalis.formats import image, nifti
 from spinalis.formats.dicom import dicomdir
 from spinalis.formats.dicom.group import build_studies, left_out
 from spinalis.formats.dicom.scan import MOSAIC, NO_PIXELS, NOT_DICOM, UNREADABLE, Scan, scan
-from spinalis.formats.source import Archive, DiskFile, Source, list_folder
+from spinalis.formats.source import Archive, DiskFile, Source, list_folder, shown
 from spinalis.records import Study
 
 
@@ -34,7 +34,7 @@ def read_studies(path: Path) -> tuple[Study, ...]:
     """
     try:
         sources, extra = _sources(path)
-        name = path.resolve().name
+        name = shown(path.resolve().name)
         found = scan(sources)
     except PermissionError as error:
         raise InputError("Input: expected a readable path, got a permission error. Change its rights.") from error
@@ -47,14 +47,14 @@ def read_studies(path: Path) -> tuple[Study, ...]:
 def _sources(path: Path) -> tuple[Sequence[Source], tuple[str, ...]]:
     """The files to look at, and the warnings that listing them gave."""
     if path.is_dir():
-        return list_folder(path), ()
+        return list_folder(path)
     if not path.is_file():
         raise InputError("Input: expected a folder or a file, got a path that does not exist. Check its spelling.")
     if dicomdir.is_dicomdir(path):
         return dicomdir.referenced_files(path)
     if path.suffix.lower() == ".zip" or zipfile.is_zipfile(path):
         return Archive(path).members(), ()
-    return (DiskFile(path.name, path),), ()
+    return (DiskFile(shown(path.name), path),), ()
 
 
 def _without_dicom(sources: Sequence[Source], name: str) -> tuple[Study, ...]:

@@ -16,16 +16,28 @@ def write_bytes(path: Path, data: bytes) -> None:
     try:
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
     except OSError as error:
-        raise _refused(path, error) from error
+        raise _refused(error) from error
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(data)
         Path(name).chmod(0o666 & ~_umask())
         Path(name).replace(path)
     except OSError as error:
-        raise _refused(path, error) from error
+        raise _refused(error) from error
     finally:
         Path(name).unlink(missing_ok=True)
+
+
+def remove(path: Path) -> None:
+    """Remove a file where there is one.
+
+    Raises:
+        OutputError: the folder is not writable.
+    """
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise _refused(error) from error
 
 
 def _umask() -> int:
@@ -35,8 +47,8 @@ def _umask() -> int:
     return mask
 
 
-def _refused(path: Path, error: OSError) -> OutputError:
+def _refused(error: OSError) -> OutputError:
     return OutputError(
-        f"Output file {path.name}: expected a writable folder, got {error.strerror or type(error).__name__}. "
+        f"Output file: expected a writable folder, got {error.strerror or type(error).__name__}. "
         "Choose another folder with -o."
     )

@@ -1,5 +1,6 @@
 """PNG and JPEG pictures: slices without geometry."""
 
+import struct
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,6 +14,14 @@ from spinalis.formats.source import Source
 from spinalis.records import Header, Image, Series, Slice, Study
 
 SUFFIXES = (".png", ".jpg", ".jpeg")
+
+MAX_PIXELS = 2**25
+"""What says to be larger is damaged, and must not be let loose on the memory."""
+
+PNG_START = b"\x89PNG\r\n\x1a\n"
+JPEG_START = b"\xff\xd8"
+JPEG_SIZES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+"""Markers of the segment that holds the size of a JPEG. Source: ITU-T T.81, table B.1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +93,26 @@ def _series(number: int, shape: tuple[int, int], sources: list[Source], split: b
 def _decode(source: Source) -> Image | None:
     try:
         with source.open() as stream:
-            data = np.frombuffer(stream.read(), np.uint8)
-        picture = cv2.imdecode(data, cv2.IMREAD_GRAYSCALE | cv2.IMREAD_ANYDEPTH)
+            data = stream.read()
+        if not 0 < _pixels(data) <= MAX_PIXELS:
+            return None
+        picture = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_GRAYSCALE | cv2.IMREAD_ANYDEPTH)
     except Exception:  # zipfile and OpenCV raise nearly anything on damaged bytes; the caller counts it
         return None
     return None if picture is None else np.asarray(picture, np.float32)
+
+
+def _pixels(data: bytes) -> int:
+    """How many pixels a PNG or JPEG says to have; 0 where it does not say it."""
+    if data.startswith(PNG_START):
+        columns, rows = struct.unpack(">LL", data[16:24])
+        return int(columns * rows)
+    place = len(JPEG_START)
+    while data.startswith(JPEG_START) and data[place] == 0xFF:
+        marker = data[place + 1]
+        if marker in JPEG_SIZES:
+            rows, columns = struct.unpack(">HH", data[place + 5 : place + 9])
+            return int(columns * rows)
+        filled = marker == 0xFF  # a marker may follow any number of fill bytes
+        place += 1 if filled else 2 + int.from_bytes(data[place + 2 : place + 4])
+    return 0

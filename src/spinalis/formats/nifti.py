@@ -4,6 +4,7 @@ Volumes are flipped and transposed, never resampled; oblique axes stay as they a
 """
 
 import importlib
+import math
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,6 +22,9 @@ from spinalis.geometry import slice_plane
 from spinalis.records import FloatArray, Header, Image, Series, Slice, SlicePlane, Study
 
 SUFFIXES = (".nii", ".nii.gz")
+
+MAX_VOXELS = 2**28
+"""What says to be larger is damaged, and must not be let loose on the memory."""
 
 THICKEST = 0.9
 """Axes whose spacing is at least this part of the largest may be the slice axis; several mean an isotropic volume."""
@@ -60,7 +64,7 @@ class VolumePixels:
         axes, flips = self.layout.axes, self.layout.flips
         at = self.layout.shape[0] - 1 - index if flips[0] else index
         try:
-            picture = np.take(_volume(self.path), at, axis=axes[0])
+            picture = np.take(_volume(self.path), at, axis=axes[0]).astype(np.float32)
         except Exception as error:  # nibabel raises nearly anything on damaged bytes
             raise UnreadableFileError(
                 f"Series {self.number}, slice {index}: expected voxels that can be read, got {type(error).__name__}. "
@@ -68,7 +72,7 @@ class VolumePixels:
             ) from error
         picture = picture.T if axes[1] > axes[2] else picture
         picture = picture[:: -1 if flips[1] else 1, :: -1 if flips[2] else 1]
-        return np.ascontiguousarray(picture, np.float32)
+        return np.ascontiguousarray(picture)
 
 
 def is_nifti(name: str) -> bool:
@@ -106,6 +110,8 @@ def _study(nibabel: Any, sources: Sequence[DiskFile], identity: str) -> Study | 
 
 def _series(image: Any, source: DiskFile, number: int) -> Series:
     sizes = (*image.shape, 1, 1)[:3]
+    if math.prod(sizes) > MAX_VOXELS:
+        raise ValueError("too many voxels")
     affine = np.diag([-1.0, -1.0, 1.0, 1.0]) @ np.asarray(image.affine, float)  # RAS -> LPS
     layout = _layout(affine, sizes)
     planes = _planes(affine, layout)

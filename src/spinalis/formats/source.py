@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO, Protocol, cast
 
-from spinalis.errors import ArchiveError
+from spinalis.errors import ArchiveError, InputError
 
 MAX_MEMBERS = 50_000
 MAX_TOTAL_BYTES = 8 * 2**30
@@ -106,16 +106,32 @@ class ZipMember:
         return self.archive.open(self.info)
 
 
-def list_folder(folder: Path) -> tuple[DiskFile, ...]:
-    """All files below a folder in the order of their names, without hidden ones; links to folders are not followed."""
-    found = []
-    for parent, folders, files in os.walk(folder):
+def list_folder(folder: Path) -> tuple[tuple[DiskFile, ...], tuple[str, ...]]:
+    """All files below a folder in the order of their names, and a warning about folders that cannot be listed.
+
+    Hidden files are left out, and links to folders are not followed.
+
+    Raises:
+        InputError: the folder itself cannot be listed.
+    """
+    found: list[DiskFile] = []
+    unlisted: list[str] = []
+    for parent, folders, files in os.walk(folder, onerror=lambda error: unlisted.append(error.filename)):
         folders[:] = [name for name in folders if not name.startswith(".")]
-        for file in files:
-            path = Path(parent) / file
-            if not file.startswith(".") and path.is_file():
-                found.append(DiskFile(path.relative_to(folder).as_posix(), path))
-    return tuple(sorted(found, key=lambda item: item.name))
+        paths = [Path(parent) / name for name in files if not name.startswith(".")]
+        try:
+            found.extend(DiskFile(shown(path.relative_to(folder).as_posix()), path) for path in paths if path.is_file())
+        except PermissionError:
+            unlisted.append(parent)
+    if str(folder) in unlisted:
+        raise InputError("Input: expected a folder that can be listed, got one that cannot. Change its rights.")
+    warnings = (f"Folders that cannot be listed: {len(unlisted)}. What is in them was left out.",) if unlisted else ()
+    return tuple(sorted(found, key=lambda item: item.name)), warnings
+
+
+def shown(name: str) -> str:
+    """A file name as text that can be written anywhere: bytes that are not UTF-8 are spelt out."""
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
 
 
 def is_hidden(name: str) -> bool:

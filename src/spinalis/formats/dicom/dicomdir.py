@@ -35,7 +35,10 @@ def referenced_files(path: Path) -> tuple[tuple[DiskFile, ...], tuple[str, ...]]
             f"DICOMDIR: expected a list of records, got {type(error).__name__}. Read its folder instead."
         ) from error
     wanted = {("/".join([name] if isinstance(name, str) else name)).upper() for name in names if name}
-    here = {item.name.upper(): item for item in list_folder(path.parent)}
+    files, warnings = list_folder(path.parent)
+    here = {item.name.upper(): item for item in files}
     found = tuple(sorted((here[name] for name in wanted & here.keys()), key=lambda item: item.name))
     missing = len(wanted) - len(found)
-    return found, (f"DICOMDIR: {missing} of {len(wanted)} referenced files are missing.",) if missing else ()
+    if missing:
+        warnings += (f"DICOMDIR: {missing} of {len(wanted)} referenced files are missing.",)
+    return found, warnings

@@ -29,20 +29,23 @@ def build_studies(scan: Scan, input_name: str) -> tuple[Study, ...]:
         input_name: stands in for a missing StudyInstanceUID, together with the folder.
 
     Returns:
-        One study per StudyInstanceUID, or per folder where it is missing.
+        One study per StudyInstanceUID, or per folder where it is missing. A reject that names none of them counts
+        for the studies in its folder, else for the first.
     """
     groups: dict[str, list[Frame]] = defaultdict(list)
     for frame in scan.frames:
         groups[_study_id(frame, input_name)].append(frame)
-    rejects: dict[str, list[Reject]] = {study_id: [] for study_id in groups}
+    in_order = sorted(groups, key=lambda study_id: min(natural(frame.name) for frame in groups[study_id]))
+    neighbours: dict[str, list[str]] = defaultdict(list)
+    for study_id in in_order:
+        for folder in {frame.folder for frame in groups[study_id]}:
+            neighbours[folder].append(study_id)
+    rejects: dict[str, list[Reject]] = defaultdict(list)
     for reject in scan.rejects:
         known = _study_id(reject, input_name)
-        for study_id in [known] if known in groups else groups:
+        for study_id in [known] if known in groups else neighbours.get(reject.folder, in_order[:1]):
             rejects[study_id].append(reject)
-    return tuple(
-        _study(study_id, frames, rejects[study_id])
-        for study_id, frames in sorted(groups.items(), key=lambda item: min(natural(frame.name) for frame in item[1]))
-    )
+    return tuple(_study(study_id, groups[study_id], rejects[study_id]) for study_id in in_order)
 
 
 def study_key(identity: str) -> str:
@@ -52,7 +55,7 @@ def study_key(identity: str) -> str:
 
 def natural(name: str) -> tuple[tuple[str, int], ...]:
     """Sort key that puts `2.dcm` before `10.dcm`."""
-    return tuple((text, int(digits or -1)) for text, digits in re.findall(r"(\D*)(\d*)", name))
+    return tuple((text, int(digits[:18] or -1)) for text, digits in re.findall(r"(\D*)(\d*)", name))
 
 
 def _study_id(item: Frame | Reject, input_name: str) -> str:

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
 from pydicom.datadict import keyword_for_tag
@@ -42,6 +42,7 @@ HEADER_KEYWORDS = (
     "ImageType",
     "BurnedInAnnotation",
     "BodyPartExamined",
+    "AnatomicRegionSequence",
     "SeriesDescription",
     "ProtocolName",
     "ScanningSequence",
@@ -222,7 +223,10 @@ def frames_of(dataset: Dataset, source: Source, syntax: str, element: PixelEleme
             slope=attributes.number("RescaleSlope") or 1.0,
             intercept=attributes.number("RescaleIntercept") or 0.0,
         )
-        frames.append(_frame(attributes, rule, number))
+        frame = _frame(attributes, rule, number)
+        # One position for many frames is that of none of them.
+        placed = count == 1 or any("ImagePositionPatient" in macros for macros in above)
+        frames.append(frame if placed else replace(frame, plane=None))
     return frames
 
 

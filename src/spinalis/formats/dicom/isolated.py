@@ -13,7 +13,8 @@ import threading
 from collections.abc import Callable
 from typing import Any, BinaryIO, cast
 
-COMMAND = (sys.executable, "-c", "from spinalis.formats.dicom.isolated import serve; serve()")
+# -P: a module in the folder of the study must not stand in for one of ours.
+COMMAND = (sys.executable, "-P", "-c", "from spinalis.formats.dicom.isolated import serve; serve()")
 
 
 class Helper:
@@ -41,6 +42,9 @@ class Helper:
             except (EOFError, OSError, pickle.UnpicklingError) as lost:
                 self.stop()
                 raise ChildProcessError("the decoder ended its process") from lost
+            except BaseException:
+                self.stop()  # interrupted: its answer would else be taken for that of the next call
+                raise
         if failure is not None:
             raise failure
         return answer

@@ -24,7 +24,6 @@ from spinalis.errors import UnreadableFileError
 from spinalis.formats.dicom.headers import PixelRule
 from spinalis.formats.dicom.isolated import call_isolated
 from spinalis.formats.dicom.quiet import quiet
-from spinalis.formats.source import MAX_MEMBER_BYTES
 from spinalis.records import FloatArray, Image
 
 PLUGINS: dict[str, str] = {
@@ -35,6 +34,8 @@ PLUGINS: dict[str, str] = {
     JPEG2000: "pylibjpeg",
 }
 """Codecs that answer damaged data with an error; what is not in this table only GDCM decodes: see `isolated`."""
+
+MAX_INFLATED_BYTES = 256 * 2**20
 
 LUMINANCE = (0.299, 0.587, 0.114)
 """Weights of red, green and blue. Source: ITU-R BT.601-7, 2.5.1."""
@@ -83,7 +84,7 @@ def decode(rule: PixelRule) -> Image:
 
 
 def check_inflated_size(stream: BinaryIO) -> None:
-    """Refuse a deflated file that would grow beyond `MAX_MEMBER_BYTES`; the stream stands at its start afterwards.
+    """Refuse a deflated file that would grow beyond `MAX_INFLATED_BYTES`; the stream stands at its start afterwards.
 
     Raises:
         UnreadableFileError: it would grow too large.
@@ -94,9 +95,9 @@ def check_inflated_size(stream: BinaryIO) -> None:
     inflater, size = zlib.decompressobj(-zlib.MAX_WBITS), 0
     while chunk := inflater.unconsumed_tail or stream.read(2**16):
         size += len(inflater.decompress(chunk, 2**20))
-        if size > MAX_MEMBER_BYTES:
+        if size > MAX_INFLATED_BYTES:
             raise UnreadableFileError(
-                f"Deflated file: expected at most {MAX_MEMBER_BYTES} bytes, got more. Leave the file out."
+                f"Deflated file: expected at most {MAX_INFLATED_BYTES} bytes, got more. Leave the file out."
             )
     stream.seek(0)
 

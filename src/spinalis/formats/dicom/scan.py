@@ -32,7 +32,7 @@ MOSAIC = "with a mosaic of slices"
 NON_IMAGE_MODALITIES = frozenset({"SEG", "RTDOSE", "RTSTRUCT", "RTPLAN", "SR", "KO", "PR", "REG", "FID", "RWV"})
 """Objects about images. Some of them have rows and columns, yet they are no picture of a patient."""
 
-MAX_PIXELS_PER_FRAME = 2**28
+MAX_PIXELS_PER_FRAME = 2**25
 MAX_FRAMES = 100_000
 """What says to be larger is damaged, and must not be let loose on the memory."""
 
@@ -41,7 +41,7 @@ PIXEL_KEYWORDS = {
     (0x7FE0, 0x0009): "DoubleFloatPixelData",
     (0x7FE0, 0x0010): "PixelData",
 }
-PIXEL_REPRESENTATIONS = (b"OB", b"OW", b"OF", b"OD")
+PIXEL_REPRESENTATIONS = (b"OB", b"OW", b"OF", b"OD", b"UN")
 UNDEFINED_LENGTH = 0xFFFFFFFF
 
 FIRST_GROUPS = (b"\x02\x00", b"\x08\x00", b"\x00\x08")
@@ -88,13 +88,13 @@ def scan(sources: Iterable[Source]) -> Scan:
 
 
 def _scan_one(source: Source) -> list[Frame] | Reject:
-    reason = UNREADABLE
+    reason, folder = UNREADABLE, source.name.rpartition("/")[0]
     try:
         with source.open() as stream:
             head = stream.read(1024)
             has_preamble = head[128:132] == b"DICM"
             if not has_preamble and head[:2] not in FIRST_GROUPS:
-                return Reject(reason=NOT_DICOM)
+                return Reject(reason=NOT_DICOM, folder=folder)
             reason = UNREADABLE if has_preamble else NOT_DICOM
             stream.seek(0)
             if DeflatedExplicitVRLittleEndian.encode() in head:
@@ -102,7 +102,7 @@ def _scan_one(source: Source) -> list[Frame] | Reject:
             dataset = dcmread(stream, stop_before_pixels=True, force=True, specific_tags=list(_TAGS))
             attributes = Attributes(dataset)
             if not has_preamble and not attributes.text("StudyInstanceUID", "SeriesInstanceUID", "SOPClassUID"):
-                return Reject(reason=NOT_DICOM)
+                return Reject(reason=NOT_DICOM, folder=folder)
             syntax = _syntax(dataset)
             problem = _problem(attributes)
             element = None if problem else _pixel_element(dataset, stream, syntax, source.size)
@@ -110,7 +110,7 @@ def _scan_one(source: Source) -> list[Frame] | Reject:
                 return _reject(problem or NO_PIXELS, attributes, source)
             return frames_of(dataset, source, syntax, element)
     except Exception:  # pydicom and zipfile raise nearly anything on damaged bytes; the file is counted
-        return Reject(reason=reason)
+        return Reject(reason=reason, folder=folder)
 
 
 def _reject(reason: str, attributes: Attributes, source: Source) -> Reject:
@@ -161,10 +161,10 @@ def _pixel_element(dataset: FileDataset, stream: BinaryIO, syntax: UID, size: in
     if keyword is None:
         return None
     options = as_pixel_options(dataset, transfer_syntax_uid=syntax, pixel_keyword=keyword)
-    # Some writers say explicit and write implicit. Lengths are even and representations start with an odd byte ("O").
+    # Some writers say explicit and write implicit. Lengths are even and representations start with an odd byte.
     explicit = head[4:6] in PIXEL_REPRESENTATIONS
     if explicit:
-        options["pixel_vr"] = head[4:6].decode()
+        options["pixel_vr"] = "OW" if head[4:6] == b"UN" else head[4:6].decode()
     offset = start + (12 if explicit else 8)
     (length,) = struct.unpack(order + "L", head[8:12] if explicit else head[4:8])
     stream.seek(offset)

@@ -168,7 +168,7 @@ def _save(dataset: Dataset, path: Path, syntax: UID) -> None:
             dcmwrite(path, dataset, enforce_file_format=True)
     except (OSError, ValueError, RuntimeError, NotImplementedError) as error:
         raise OutputError(
-            f"DICOM file: expected to write it to {path}, got {type(error).__name__}. "
+            f"DICOM file: expected to write it, got {type(error).__name__}. "
             "Check the folder's rights and space, and the transfer syntax."
         ) from error
 
