@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from spinalis.geometry import to_pixel
 from spinalis.records import Evidence, Location, Series
-from spinalis.report.pictures import CROP_SIDE_PX, LEVELS_SIDE_PX, Gallery, view_of
+from spinalis.report.pictures import CROP_SIDE_PX, LEVELS_SIDE_PX, Gallery, _windowed, view_of
 from spinalis.report.sections import Picture
 from tests.readings import axial_series, reading, sagittal_series
 
@@ -123,3 +123,11 @@ def test_a_slice_of_one_value_is_drawn() -> None:
     picture = Gallery(replace(made, study=replace(made.study, series=flat))).levels()
     assert picture is not None
     assert decoded(picture).shape == (picture.height, picture.width, 3)
+
+
+def test_pixels_that_are_no_numbers_do_not_blank_the_picture() -> None:
+    image = np.arange(100, dtype=np.float32).reshape(10, 10)
+    image[0, 0], image[9, 9] = np.nan, np.inf
+    shown = _windowed(image)
+    assert np.isfinite(shown).all()
+    assert np.ptp(shown) == 255

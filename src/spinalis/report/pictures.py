@@ -231,8 +231,10 @@ def _letter(direction: FloatArray) -> str:
 
 
 def _windowed(image: Image) -> Image:
-    low, high = np.percentile(image, WINDOW_PERCENTILES)
-    return np.asarray(np.clip((image - low) / max(high - low, 1e-6), 0, 1) * 255, np.float32)
+    finite = image[np.isfinite(image)]
+    low, high = np.percentile(finite, WINDOW_PERCENTILES) if finite.size else (0.0, 1.0)
+    filled = np.nan_to_num(image, nan=low, posinf=high, neginf=low)
+    return np.asarray(np.clip((filled - low) / max(high - low, 1e-6), 0, 1) * 255, np.float32)
 
 
 def _strongest(evidence: tuple[Evidence, ...]) -> list[Evidence]:
