@@ -41,6 +41,7 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> 
     """Runs `spinalis ARGUMENTS` in this process, from argument list to exit code."""
     logger, root = logging.getLogger("spinalis"), logging.getLogger()
     state = (logger.handlers, logger.level, logger.propagate, list(root.handlers))
+    monkeypatch.setenv("PYTHONSAFEPATH", "1")  # which `main` sets where it is not
     handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
 
     def call(*arguments: object) -> Result:
@@ -219,7 +220,7 @@ EMPTY = EmptyInputError("Input: expected DICOM images, got 0 files. Give the fol
 def test_a_bad_input_beside_a_good_one_is_partial(run: Run, world: World, tmp_path: Path) -> None:
     result = run("read", *world((EMPTY,), (reading(),)), "-o", tmp_path / "out")
     assert result.code == 3
-    assert result.err == f"Error: Input 1 of 2: {EMPTY}\n"
+    assert result.err.startswith(f"Error: Input 1 of 2: {EMPTY}\n")
     assert (tmp_path / "out" / "report.html").exists()
 
 
@@ -266,6 +267,21 @@ def test_an_earlier_result_is_kept_when_a_study_fails(
     monkeypatch.setattr(batch, "read_study", fail)
     assert run("read", *given, "-o", tmp_path / "out").code == 1
     assert {item.name: item.read_bytes() for item in (tmp_path / "out").iterdir()} == before
+
+
+def test_an_earlier_report_does_not_stand_beside_a_new_reading(
+    run: Run, world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = world((reading(),))
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "report.html").write_text("an earlier one")
+
+    def full(*_: object) -> None:
+        raise OutputError("Output file: expected a writable folder, got a full disk. Choose another folder with -o.")
+
+    monkeypatch.setattr("spinalis.formats.reading_json.write", full)
+    assert run("read", *given, "-o", tmp_path / "out").code == 1
+    assert list((tmp_path / "out").iterdir()) == []
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -317,13 +333,13 @@ def test_an_output_that_cannot_be_a_folder_fails_before_any_work(
     (tmp_path / "out").write_text("a file")
     result = run("read", *given, "-o", tmp_path / "out")
     assert result.code == 1
-    assert result.err.startswith("Error: Output folder out: expected a folder that can be made and written")
+    assert result.err.startswith("Error: Output folder: expected a folder that can be made and written")
 
 
 def test_a_folder_that_cannot_be_written_is_told_before_any_work(run: Run, world: World) -> None:
     result = run("read", *world((reading(),)), "-o", "/proc/spinalis")
     assert result.code == 1
-    assert "Output folder spinalis" in result.err
+    assert "Output folder: expected" in result.err
 
 
 def test_missing_packs_are_told_before_any_work(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -355,6 +371,46 @@ def test_triage_writes_csv(run: Run, world: World, tmp_path: Path) -> None:
     assert rows[1]["sequence_probability"] == "0.8812"
     assert rows[1]["slices"] == "11"
     assert rows[1]["flags"] == "header_contradicts_pixels_sequence"
+
+
+def test_triage_goes_on_after_a_bug_in_one_study(run: Run, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    given = world((reading(key="bad"), reading(key="good")))
+    made = reading(key="good")
+
+    def fail(study: Study, *_: object) -> Any:
+        if study.key == "bad":
+            raise ZeroDivisionError("^".join(["DOE", "JANE"]))
+        return made.series
+
+    monkeypatch.setattr("spinalis.pipeline.triage_study", fail)
+    result = run("triage", *given)
+    assert result.code == 3
+    assert "Study bad: expected to be read, got ZeroDivisionError" in result.err
+    assert "DOE^JANE" not in result.err
+    assert "Study good" in result.out
+
+
+def test_a_bug_outside_the_studies_is_told_without_its_text(
+    run: Run, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = world((reading(),))
+
+    def fail(_: Path) -> None:
+        raise ZeroDivisionError("^".join(["DOE", "JANE"]))
+
+    monkeypatch.setattr("spinalis.formats.read_studies", fail)
+    result = run("--verbose", "triage", *given)
+    assert result.code == 1
+    assert "Spinalis: expected to finish, got ZeroDivisionError." in result.err
+    assert "line" in result.err
+    assert "DOE^JANE" not in result.err
+
+
+def test_triage_into_a_table_says_why_it_is_partial(run: Run, world: World, tmp_path: Path) -> None:
+    result = run(
+        "triage", *world((with_warning("Series 3: 2 files damaged were left out."),)), "-o", tmp_path / "t.csv"
+    )
+    assert (result.code, result.err) == (3, "Warning: Series 3: 2 files damaged were left out.\n")
 
 
 def fake_pack() -> SimpleNamespace:
@@ -449,10 +505,12 @@ def test_jobs_in_processes_keep_their_order_and_errors(tmp_path: Path) -> None:
 
 def test_a_killed_process_is_an_error_of_its_study(tmp_path: Path) -> None:
     deadly = Study(key="big", series=(), warnings=(EndsItsProcess(),))  # type: ignore[arg-type]
-    work = tuple(batch.Job(study=deadly, folder=tmp_path, packs=None) for _ in range(2))
+    studies = (deadly, Study(key="small", series=()))
+    work = tuple(batch.Job(study=study, folder=tmp_path, packs=tmp_path / "none") for study in studies)
     outcomes = list(batch.read_all(work, 2))
     assert [outcome.code for outcome in outcomes] == [1, 1]
-    assert "Read again with fewer --jobs" in outcomes[0].error
+    assert "got it ended from outside" in outcomes[0].error
+    assert "Packs: expected sub-folders" in outcomes[1].error, "the other study must be read again alone"
 
 
 def test_progress_tells_which_study_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -136,5 +136,5 @@ def test_write_replaces_an_earlier_page_whole(tmp_path: Path) -> None:
 
 
 def test_a_page_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(OutputError, match=r"report\.html: expected a writable folder"):
+    with pytest.raises(OutputError, match=r"Output file: expected a writable folder"):
         report_html.write(compose(brain_reading()), tmp_path / "file" / "report.html")

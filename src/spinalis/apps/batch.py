@@ -2,20 +2,24 @@
 
 import logging
 import multiprocessing
+import os
 import signal
 import traceback
 from collections import deque
 from collections.abc import Callable, Generator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
+from types import FrameType
+from typing import NoReturn
 
 from spinalis.apps import exit_codes
 from spinalis.errors import OutputError, SpinalisError
 from spinalis.formats import reading_json, report_html
-from spinalis.formats.atomic import write_bytes
+from spinalis.formats.atomic import remove, write_bytes
 from spinalis.formats.dicom.group import left_out
 from spinalis.formats.dicom.scan import NO_IMAGE, NOT_DICOM
 from spinalis.models import Pack, load_packs
@@ -75,7 +79,7 @@ def prepare_folder(folder: Path) -> None:
         trial.unlink()
     except OSError as error:
         raise OutputError(
-            f"Output folder {folder.name}: expected a folder that can be made and written, got {error.strerror}. "
+            f"Output folder: expected a folder that can be made and written, got {error.strerror}. "
             "Choose another one with -o."
         ) from error
 
@@ -102,15 +106,13 @@ def read_one(job: Job, progress: Progress | None = None) -> Outcome:
         reading = read_study(job.study, _packs(job.packs), progress)
         report = compose(reading)
         text = reading_json.dumps(reading_json.to_json(reading), indent=None)
+        page = report_html.render(report).encode()
+        remove(job.folder / "report.html")  # an earlier report must not stand beside this reading
         reading_json.write(reading, job.folder / "reading.json")
-        report_html.write(report, job.folder / "report.html")
-    except SpinalisError as error:
-        return Outcome(study=key, folder=job.folder, code=exit_codes.of_error(error), error=str(error))
+        write_bytes(job.folder / "report.html", page)
     except Exception as error:  # a bug in one study must not lose the others
-        # Where, but not the error's text: libraries quote header values in it.
-        log.debug("Study %s failed:\n%s", key, "".join(traceback.format_tb(error.__traceback__)))
-        message = f"Study {key}: expected to be read, got {type(error).__name__}. Run it with -v and report this bug."
-        return Outcome(study=key, folder=job.folder, code=exit_codes.FAILURE, error=message)
+        code, message = failure(key, error)
+        return Outcome(study=key, folder=job.folder, code=code, error=message)
     return Outcome(
         study=key,
         folder=job.folder,
@@ -118,6 +120,16 @@ def read_one(job: Job, progress: Progress | None = None) -> Outcome:
         report=replace(report, levels_picture=None, looked_at=()),
         reading_json=text,
     )
+
+
+def failure(key: str, error: Exception) -> tuple[int, str]:
+    """The exit code and the message of an error that ended the work on a study."""
+    if isinstance(error, SpinalisError):
+        return exit_codes.of_error(error), str(error)
+    # Where, but not the error's text: libraries quote header values in it.
+    log.debug("Study %s failed:\n%s", key, "".join(traceback.format_tb(error.__traceback__)))
+    message = f"Study {key}: expected to be read, got {type(error).__name__}. Run it with -v and report this bug."
+    return exit_codes.FAILURE, message
 
 
 def code_of(reading: Reading, report: Report) -> int:
@@ -152,15 +164,41 @@ def _numbered(progress: Progress | None, place: int, count: int) -> Progress | N
 
 
 def _in_pool(jobs: tuple[Job, ...], processes: int, progress: Progress | None) -> Generator[Outcome]:
+    with _pool(processes) as pool:
+        waiting = deque((job, pool.submit(_read_in_worker, job)) for job in jobs)
+        while waiting:
+            yield _outcome(*waiting.popleft())
+            if progress:
+                progress("studies", 1 - len(waiting) / len(jobs))
+
+
+def _outcome(job: Job, future: Future[Outcome]) -> Outcome:
+    try:
+        return future.result()
+    except BrokenProcessPool:  # one lost process takes all the others with it: only the culprit is lost again alone
+        return _read_alone(job)
+
+
+def _read_alone(job: Job) -> Outcome:
+    try:
+        with _pool(1) as pool:
+            return pool.submit(_read_in_worker, job).result()
+    except BrokenProcessPool:
+        message = (
+            f"Study {job.study.key}: expected its process to finish, got it ended from outside, "
+            "perhaps for lack of memory. Read it again alone, with more memory free."
+        )
+        return Outcome(study=job.study.key, folder=job.folder, code=exit_codes.FAILURE, error=message)
+
+
+@contextmanager
+def _pool(processes: int) -> Generator[ProcessPoolExecutor]:
+    """Processes that are ended at once when this one is interrupted."""
     # Spawned, not forked: a fork copies ONNX Runtime's threads in an unknown state.
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(processes, context, _start_worker, (log.getEffectiveLevel(),)) as pool:
-        waiting = deque((job, pool.submit(read_one, job)) for job in jobs)
         try:
-            while waiting:
-                yield _outcome(*waiting.popleft())
-                if progress:
-                    progress("studies", 1 - len(waiting) / len(jobs))
+            yield pool
         except BaseException:
             # Ctrl-C: drop what waits and end what runs. Files are moved into place whole, so none is left in half.
             pool.shutdown(wait=False, cancel_futures=True)
@@ -169,19 +207,20 @@ def _in_pool(jobs: tuple[Job, ...], processes: int, progress: Progress | None) -
             raise
 
 
-def _outcome(job: Job, future: Future[Outcome]) -> Outcome:
-    try:
-        return future.result()
-    except BrokenProcessPool:
-        message = (
-            f"Study {job.study.key}: expected its process to finish, got it ended from outside, "
-            "perhaps for lack of memory. Read again with fewer --jobs."
-        )
-        return Outcome(study=job.study.key, folder=job.folder, code=exit_codes.FAILURE, error=message)
-
-
 def _start_worker(level: int) -> None:
     from spinalis.apps.terminal import set_up_logging  # noqa: PLC0415  only in a fresh process
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends its workers
+    signal.signal(signal.SIGTERM, _leave)
     set_up_logging(level)
+
+
+def _leave(number: int, _: FrameType | None) -> NoReturn:
+    raise SystemExit(128 + number)  # lets every `finally` run, so that no temporary file stays
+
+
+def _read_in_worker(job: Job) -> Outcome:
+    try:
+        return read_one(job)
+    except SystemExit as left:
+        os._exit(int(left.code or 0))  # the pool would take it for an answer and go on to the next study

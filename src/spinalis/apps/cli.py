@@ -2,8 +2,10 @@
 
 import json
 import logging
+import os
 import signal
 import sys
+import traceback
 from contextlib import closing
 from pathlib import Path
 from types import FrameType
@@ -44,11 +46,18 @@ def main() -> NoReturn:
     """Entry point of `spinalis`: run, and leave with the exit code."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _leave)
+    # A module in the folder of the study must not stand in for one of ours in the processes that start from here.
+    os.environ.setdefault("PYTHONSAFEPATH", "1")
     try:
         app()
     except SpinalisError as error:
         _complain(str(error))
         sys.exit(exit_codes.of_error(error))
+    except Exception as error:
+        # Where, but not the error's text: libraries quote header values in it.
+        log.debug("Spinalis failed:\n%s", "".join(traceback.format_tb(error.__traceback__)))
+        _complain(f"Spinalis: expected to finish, got {type(error).__name__}. Run it with -v and report this bug.")
+        sys.exit(exit_codes.FAILURE)
     sys.exit(exit_codes.OK)
 
 
@@ -129,12 +138,21 @@ def triage(
     tables = []
     with terminal.ProgressBar("Triage") as bar:
         for study in studies:
-            labels = triage_study(study, loaded, bar.tell)
-            tables.append((study, labels))
-            codes.append(exit_codes.PARTIAL if batch.lost_something(study, labels) else exit_codes.OK)
-            if output is None:
+            try:
+                labels = triage_study(study, loaded, bar.tell)
+            except Exception as error:  # a bug in one study must not lose the others
+                code, message = batch.failure(study.key, error)
+                codes.append(code)
                 with bar.hidden():
+                    _complain(message)
+                continue
+            codes.append(exit_codes.PARTIAL if batch.lost_something(study, labels) else exit_codes.OK)
+            with bar.hidden():
+                _warn(study.warnings)
+                if output is None:
                     _show_series(study, labels, as_json=as_json)
+            if output is not None:
+                tables.append((study, labels))
     if output is not None:
         series_csv.write(tables, output)
         typer.echo(f"Table: {output}")
@@ -211,6 +229,7 @@ def _show(outcome: "Outcome", *, as_json: bool) -> None:
     if outcome.report is None:
         _complain(outcome.error)
         return
+    _warn(outcome.report.warnings)
     if as_json:
         if outcome.report.refused is not None:
             _complain(f"Study {outcome.study} is refused: {outcome.report.refused}.")
@@ -230,14 +249,17 @@ def _show_series(study: "Study", labels: "tuple[SeriesLabel, ...]", *, as_json: 
         return
     typer.echo(f"Study {study.key}")
     terminal.console().print(terminal.series_table(series_rows(study, labels)))
-    for warning in study.warnings:
-        typer.echo(f"Warning: {warning}")
 
 
 def _pack_json(pack: "Pack") -> dict[str, object]:
     info = pack.info
     scores = [{"output": s.output, "on": s.on, "figures": s.figures} for s in pack.manifest.scores]
     return {"name": info.name, "task": info.task, "version": info.version, "sha256": info.sha256, "scores": scores}
+
+
+def _warn(warnings: tuple[str, ...]) -> None:
+    for warning in warnings:
+        typer.echo(f"Warning: {warning}", err=True)
 
 
 def _complain(message: str) -> None:

@@ -17,7 +17,6 @@ FAILURE = 1
 USAGE = 2
 PARTIAL = 3
 NOTHING_GRADABLE = 4
-INTERRUPTED = 130
 
 OF_ERROR: dict[type[SpinalisError], int] = {
     SpinalisError: FAILURE,

@@ -116,7 +116,6 @@ def report_view(report: "Report") -> RenderableType:
         parts.append(Text(f"Review first: {first}"))
     parts += [Text(f"Proven on {note.on}: {note.conditions}. {note.figures}", style="dim") for note in report.proofs]
     parts += [Text(f"Not assessed: {item.what}: {item.reason}") for item in report.missing]
-    parts += [Text(f"Warning: {warning}", style="yellow") for warning in report.warnings]
     return Group(*parts)
 
 
