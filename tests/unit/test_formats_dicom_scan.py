@@ -16,6 +16,8 @@ from spinalis.errors import EmptyInputError, InputError, UnreadableFileError
 from spinalis.formats import read_studies
 from spinalis.formats.dicom import pixels
 from spinalis.formats.dicom.quiet import quiet
+from spinalis.formats.dicom.scan import scan
+from spinalis.formats.source import list_folder
 from spinalis.records import Header, Study
 from tests.dicoms import classic, enhanced, picture, save, save_series
 from tests.unit.test_formats_dicom_pixels import compressed
@@ -310,3 +312,11 @@ def test_a_region_in_a_sequence_names_the_body_part(tmp_path: Path) -> None:
     item.CodeMeaning = "Lumbar spine"
     save(classic(0, AnatomicRegionSequence=[item]), tmp_path / "x.dcm")
     assert one_study(tmp_path).series[0].header.body_part == "Lumbar spine"
+
+
+def test_what_all_files_of_a_series_say_is_kept_once(tmp_path: Path) -> None:
+    save_series(tmp_path, 3)
+    frames = scan(list_folder(tmp_path)[0]).frames
+    assert len(frames) == 3
+    assert len({id(frame.header) for frame in frames}) == 1
+    assert len({id(frame.pixels.element.options) for frame in frames}) == 1

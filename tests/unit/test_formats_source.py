@@ -288,3 +288,21 @@ def test_an_input_that_cannot_be_listed_is_an_error(tmp_path: Path, monkeypatch:
     deny("closed", monkeypatch)
     with pytest.raises(InputError, match="got one that cannot"):
         read_studies(tmp_path / "closed")
+
+
+def test_a_packed_member_is_unpacked_once_for_all_its_frames(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    save(enhanced(), tmp_path / "in" / "x.dcm")
+    packed = pack(tmp_path / "in")
+    (series,) = one_study(tmp_path / "in").series
+    opened: list[object] = []
+    whole = zipfile.ZipFile.open
+
+    def count(archive: zipfile.ZipFile, *arguments: Any, **options: Any) -> Any:
+        opened.append(arguments)
+        return whole(archive, *arguments, **options)
+
+    monkeypatch.setattr(zipfile.ZipFile, "open", count)
+    (again,) = one_study(packed).series
+    for index in range(4):
+        np.testing.assert_array_equal(again.load(index), series.load(index))
+    assert len(opened) == 2, "once to scan it, once to keep it"

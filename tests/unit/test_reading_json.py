@@ -162,5 +162,5 @@ def test_an_interrupted_write_keeps_the_old_file(tmp_path: Path, monkeypatch: py
 
 
 def test_a_folder_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(OutputError, match=r"reading\.json: expected a writable folder"):
+    with pytest.raises(OutputError, match="Output file: expected a writable folder"):
         reading_json.write(reading(), tmp_path / "absent" / "reading.json")

@@ -4,6 +4,7 @@ import os
 import zipfile
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO, Protocol, cast
 
@@ -12,6 +13,7 @@ from spinalis.errors import ArchiveError, InputError
 MAX_MEMBERS = 50_000
 MAX_TOTAL_BYTES = 8 * 2**30
 MAX_MEMBER_BYTES = 2 * 2**30
+MAX_KEPT_BYTES = 256 * 2**20
 MAX_RATIO = 200
 RATIO_FREE_BYTES = 16 * 2**20
 """A member may grow to this size at any ratio: an empty 16-bit slice really is a thousand times smaller packed."""
@@ -58,6 +60,7 @@ class Archive:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._zip: zipfile.ZipFile | None = None
+        self._last: tuple[int, bytes | None] = (-1, None)
 
     def __reduce__(self) -> tuple[type["Archive"], tuple[Path]]:
         return Archive, (self._path,)
@@ -79,7 +82,17 @@ class Archive:
         return tuple(ZipMember(info.filename, self, info) for info in sorted(shown, key=lambda info: info.filename))
 
     def open(self, info: zipfile.ZipInfo) -> BinaryIO:
-        """Open one member as a seekable stream."""
+        """Open one member as a seekable stream.
+
+        A member opened twice in a row is kept in memory: the frames in it come one by one, and each would else be
+        unpacked from the start.
+        """
+        offset, kept = self._last
+        if offset == info.header_offset and info.file_size <= MAX_KEPT_BYTES:
+            kept = self._opened().read(info) if kept is None else kept
+            self._last = offset, kept
+            return BytesIO(kept)
+        self._last = info.header_offset, None
         return cast(BinaryIO, self._opened().open(info))
 
     def _opened(self) -> zipfile.ZipFile:

@@ -3,8 +3,8 @@
 import struct
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import BinaryIO
+from dataclasses import dataclass, replace
+from typing import Any, BinaryIO
 
 from pydicom import dcmread
 from pydicom.datadict import tag_for_keyword
@@ -77,9 +77,10 @@ def scan(sources: Iterable[Source]) -> Scan:
     """Read the header of every file; no pixel is decoded."""
     frames: list[Frame] = []
     rejects: list[Reject] = []
+    known: dict[object, Any] = {}
     with quiet:
         for source in sources:
-            found = _scan_one(source)
+            found = _scan_one(source, known)
             if isinstance(found, Reject):
                 rejects.append(found)
             else:
@@ -87,7 +88,7 @@ def scan(sources: Iterable[Source]) -> Scan:
     return Scan(frames=tuple(frames), rejects=tuple(rejects))
 
 
-def _scan_one(source: Source) -> list[Frame] | Reject:
+def _scan_one(source: Source, known: dict[object, Any]) -> list[Frame] | Reject:
     reason, folder = UNREADABLE, source.name.rpartition("/")[0]
     try:
         with source.open() as stream:
@@ -108,7 +109,10 @@ def _scan_one(source: Source) -> list[Frame] | Reject:
             element = None if problem else _pixel_element(dataset, stream, syntax, source.size)
             if problem or element is None:
                 return _reject(problem or NO_PIXELS, attributes, source)
-            return frames_of(dataset, source, syntax, element)
+            # The files of a series say mostly the same: what is equal is kept once.
+            options = known.setdefault(tuple(element.options.items()), element.options)
+            frames = frames_of(dataset, source, syntax, replace(element, options=options))
+            return [replace(frame, header=known.setdefault(frame.header, frame.header)) for frame in frames]
     except Exception:  # pydicom and zipfile raise nearly anything on damaged bytes; the file is counted
         return Reject(reason=reason, folder=folder)
 
