@@ -101,7 +101,7 @@ def test_reports_carry_no_identifier(read_twice: list[tuple[str, Path]]) -> None
 def test_a_single_study_is_shown_and_put_into_the_folder_itself(study: Path, tmp_path: Path) -> None:
     done = spinalis("read", study, "-o", tmp_path / "out")
     assert done.returncode == 0, done.stderr
-    assert done.stderr == ""
+    assert done.stderr == "Warning: 1 file is not DICOM and was left out.\n"  # the truth beside the images
     assert all(word in done.stdout for word in ("Research use only", "L4/L5", "Right foramen", "report.html"))
     assert sorted(item.name for item in (tmp_path / "out").iterdir()) == ["reading.json", "report.html"]
 
@@ -117,7 +117,7 @@ def test_a_truncated_file_and_a_text_file_cost_only_themselves(study: Path, tmp_
     (copy / "notes.dcm").write_text("not an image")
     done = spinalis("read", copy, "-o", tmp_path / "out")
     assert done.returncode == 3, done.stderr
-    assert "1 file is not DICOM and was left out" in done.stdout
+    assert "1 file is not DICOM and was left out" in done.stderr
     assert (tmp_path / "out" / "report.html").exists()
 
 

@@ -2,6 +2,7 @@ import csv
 import json
 import logging
 import os
+import pickle
 import pty
 import signal
 import subprocess
@@ -511,6 +512,18 @@ def test_a_killed_process_is_an_error_of_its_study(tmp_path: Path) -> None:
     assert [outcome.code for outcome in outcomes] == [1, 1]
     assert "got it ended from outside" in outcomes[0].error
     assert "Packs: expected sub-folders" in outcomes[1].error, "the other study must be read again alone"
+
+
+def test_a_worker_that_is_told_to_end_does_not_go_on_to_the_next_study(tmp_path: Path) -> None:
+    leaves = Study(key="ended", series=(), warnings=())
+    job = batch.Job(study=leaves, folder=tmp_path, packs=None)
+    code = (
+        "import pickle, signal, sys; from spinalis.apps import batch\n"
+        "batch._packs = lambda folder: signal.raise_signal(signal.SIGTERM)\n"
+        "batch._start_worker(30)\n"
+        "batch._read_in_worker(pickle.load(sys.stdin.buffer))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], input=pickle.dumps(job), check=False).returncode == 143
 
 
 def test_progress_tells_which_study_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
