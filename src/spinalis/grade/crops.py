@@ -53,8 +53,8 @@ VIEWS: tuple[View, ...] = (
         mirrored=True,
     ),
 )
-"""Distances after the anatomy: lumbar foramina lie 10-24 mm from the midline. Source: the simulator's priors and
-Rühli & Henneberg, Spine 2001 (interpedicular distances); crops of about 50 mm: public RSNA 2024 solutions."""
+"""Distances after the anatomy: lumbar foramina lie 10-24 mm from the midline, as the simulator's priors place them
+(fitted). Crops of about 50 mm: the public solutions of the RSNA 2024 challenge."""
 
 SLOTS: tuple[tuple[View, float], ...] = tuple((view, offset) for view in VIEWS for offset in view.offsets_mm)
 """The places in a bag, in order."""
