@@ -21,10 +21,13 @@ FLOOR = 1e-3
 """Mass that every place gets, so that one unseen level does not break the chain."""
 
 RATIO_SPREAD = 0.22
-"""Standard deviation of the log-ratio of neighbouring spacings. Source: SPIDER training patients (.14), widened."""
+"""Spread of the log-ratio of neighbouring spacings.
+
+Source: root mean square in 313 SPIDER training slices, .14, widened.
+"""
 
 BEND_SPREAD_DEG = 18.0
-"""Standard deviation of the angle between neighbouring spacings. Source: SPIDER training patients (12), widened."""
+"""Spread of the angle between neighbouring spacings. Source: root mean square in the same slices, 12, widened."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,6 +10,7 @@ Source:
     34 x 27 mm, 36 mm apart, discs 31 x 8 mm). Lordosis and sacral slope: Roussouly et al., Spine 2005, less the 5 to
     10 degrees lost when supine. Conus: Saifuddin et al., Spine 1998. Cord: Ko et al., Spinal Cord 2004. Canal:
     Ullrich et al., Radiology 1980. What has no source there was fitted beside real images.
+    The papers are cited from memory: look a value up before relying on it.
 """
 
 from dataclasses import dataclass

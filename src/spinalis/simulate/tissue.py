@@ -8,6 +8,7 @@ Source:
     Marinelli et al., Spine 2010 (T2 falls with the Pfirrmann grade). CSF T2 is an effective value (flow). The T2 of
     fat is that of an echo train (J-coupling): Henkelman et al., MRM 1992. Ligament, cortex, dura, densities and every
     `texture` were fitted beside real images.
+    The papers are cited from memory: look a value up before relying on it.
 """
 
 from dataclasses import dataclass
