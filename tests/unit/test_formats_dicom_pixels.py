@@ -14,7 +14,6 @@ import pytest
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.encaps import encapsulate
 from pydicom.uid import (
-    DeflatedExplicitVRLittleEndian,
     ExplicitVRBigEndian,
     ExplicitVRLittleEndian,
     ImplicitVRLittleEndian,
@@ -28,7 +27,7 @@ from spinalis.errors import InputError, UnreadableFileError
 from spinalis.formats import read_studies
 from spinalis.formats.dicom import isolated
 from spinalis.records import Series
-from tests.dicoms import classic, enhanced, picture, save
+from tests.dicoms import SYNTAXES, classic, enhanced, picture, save
 
 
 def one_series(path: Path) -> Series:
@@ -49,17 +48,6 @@ def write(syntax: str, path: Path) -> Path:
     if syntax == ExplicitVRBigEndian:
         return save(classic(0, PixelData=picture(100).astype(">u2").tobytes()), path, syntax)
     return save(classic(0), path, syntax)
-
-
-SYNTAXES = {
-    "implicit": ImplicitVRLittleEndian,
-    "explicit": ExplicitVRLittleEndian,
-    "big endian": ExplicitVRBigEndian,
-    "deflated": DeflatedExplicitVRLittleEndian,
-    "RLE": RLELossless,
-    "JPEG-LS": JPEGLSLossless,
-    "JPEG 2000": JPEG2000Lossless,
-}
 
 
 @pytest.mark.parametrize("syntax", SYNTAXES.values(), ids=SYNTAXES.keys())

@@ -9,11 +9,7 @@ import numpy as np
 import pytest
 from pydicom import dcmread
 from pydicom.uid import (
-    DeflatedExplicitVRLittleEndian,
-    ExplicitVRBigEndian,
     ExplicitVRLittleEndian,
-    ImplicitVRLittleEndian,
-    JPEG2000Lossless,
     JPEGBaseline8Bit,
     JPEGLSLossless,
     RLELossless,
@@ -24,6 +20,7 @@ from spinalis.formats import read_studies
 from spinalis.formats.dicom.write import write_study
 from spinalis.geometry import slice_plane
 from spinalis.records import Header, Image, Series, Slice, Study
+from tests.dicoms import SYNTAXES
 
 HEADER = Header(
     modality="MR",
@@ -69,17 +66,6 @@ def study(load: object = whole, header: Header = HEADER) -> Study:
 def read_back(folder: Path) -> Study:
     (found,) = read_studies(folder)
     return found
-
-
-SYNTAXES = {
-    "implicit": ImplicitVRLittleEndian,
-    "explicit": ExplicitVRLittleEndian,
-    "big endian": ExplicitVRBigEndian,
-    "deflated": DeflatedExplicitVRLittleEndian,
-    "RLE": RLELossless,
-    "JPEG-LS": JPEGLSLossless,
-    "JPEG 2000": JPEG2000Lossless,
-}
 
 
 @pytest.mark.parametrize("syntax", SYNTAXES.values(), ids=SYNTAXES.keys())

@@ -1,1 +1,1 @@
-"""TODO."""
+"""What a user starts: the command line. Parse, call, map errors to exit codes."""
