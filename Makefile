@@ -37,7 +37,8 @@ example: $(VENV)/.dev ## simulate the bundled example anew
 	rm -rf examples/lumbar build/example
 	$(BIN)/spinalis simulate -o build/example --studies 1 --seed 9 --compress
 	mkdir -p examples
-	mv build/example/* examples/lumbar
+	mv build/example/truth/*.json examples/lumbar.json
+	mv build/example/lumbar-* examples/lumbar
 
 tables: $(VENV)/.dev ## measure the shipped packs and write the tables of the docs
 	$(BIN)/python -m spinalis.train.judge -o docs/results.md

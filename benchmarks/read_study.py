@@ -94,8 +94,7 @@ def study_folder(slices: int) -> Path:
         simulate = [SPINALIS, "simulate", "-o", str(parts), "--studies", str(studies), "--seed", str(SEED)]
         subprocess.run(simulate, check=True, stdout=subprocess.DEVNULL)
     merge(parts, slices)
-    for truth in parts.rglob("truth.json"):
-        truth.unlink()
+    shutil.rmtree(parts / "truth")
     parts.rename(folder)
     return folder
 

@@ -436,7 +436,7 @@ def test_packs_are_listed_as_json(run: Run, monkeypatch: pytest.MonkeyPatch) -> 
 
 def simulator(monkeypatch: pytest.MonkeyPatch, simulate: Callable[..., Any]) -> None:
     module = SimpleNamespace(simulate_to_folder=simulate)
-    monkeypatch.setitem(sys.modules, "spinalis.simulate.study", module)
+    monkeypatch.setitem(sys.modules, "spinalis.simulate.layouts", module)
 
 
 def test_simulate_passes_its_options_on(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

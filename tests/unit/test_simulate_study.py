@@ -7,10 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from spinalis.errors import OutputError, SimulationError
-from spinalis.formats.dicom import write
+from spinalis.errors import SimulationError
 from spinalis.geometry import normal_of, patient_plane, position_along, project
-from spinalis.simulate import SimulatedStudy, iterate_studies, simulate_study, simulate_to_folder
+from spinalis.simulate import SimulatedStudy, iterate_studies, simulate_study
 from spinalis.simulate import study as study_module
 from spinalis.vocabulary import CONDITIONS, LEVELS, Anatomy, Plane, Region, Sequence, Side
 
@@ -134,38 +133,3 @@ def test_other_anatomy_is_no_spine_and_has_no_truth() -> None:
     assert {one.anatomy for one in made.series} == {Anatomy.OTHER}
     assert not made.truth.levels
     assert not any(any(one.cord) for one in made.series)
-
-
-def test_written_studies_are_whole_and_are_not_made_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    seen: list[tuple[int, int]] = []
-    first = simulate_to_folder(
-        tmp_path, studies=1, seed=3, profile="other", progress=lambda done, of: seen.append((done, of))
-    )
-    assert seen == [(1, 1)]
-    document = json.loads((first[0] / "truth.json").read_text())
-    assert document["schema"] == "spinalis-truth/1"
-    files = list(first[0].rglob("*.dcm"))
-    made = simulate_study(3, 0, "other")
-    assert len(files) == sum(len(one.series.slices) for one in made.series)
-
-    def never(*_: object) -> None:
-        raise AssertionError("a study that is there was made again")
-
-    monkeypatch.setattr(study_module, "simulate_study", never)
-    assert simulate_to_folder(tmp_path, studies=1, seed=3, profile="other") == first
-
-
-def test_a_failing_disk_leaves_no_part_of_a_study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(study: object, folder: Path, **_: object) -> None:
-        (folder / "0001.dcm").write_bytes(b"half")
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(write, "write_study", full)
-    with pytest.raises(OutputError, match="No space left"):
-        simulate_to_folder(tmp_path, studies=1, seed=3, profile="other")
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_a_count_below_one_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(SimulationError, match="at least one study"):
-        simulate_to_folder(tmp_path, studies=0, seed=1)

@@ -173,7 +173,7 @@ def simulate(
     The exact truth stands beside each of them.
     """
     from spinalis.apps import batch  # noqa: PLC0415  as above
-    from spinalis.simulate.study import simulate_to_folder  # noqa: PLC0415
+    from spinalis.simulate.layouts import simulate_to_folder  # noqa: PLC0415
 
     batch.prepare_folder(output)
     with terminal.ProgressBar("Simulating") as bar:

@@ -1,12 +1,12 @@
 """A simulator of spine MRI studies: anatomy, disease, tissue, pulse sequence, scanner, study, with exact truth."""
 
+from spinalis.simulate.layouts import simulate_to_folder
 from spinalis.simulate.study import (
     PROFILES,
     SimulatedSeries,
     SimulatedStudy,
     iterate_studies,
     simulate_study,
-    simulate_to_folder,
 )
 from spinalis.simulate.truth import Truth
 

@@ -1,23 +1,18 @@
-"""Whole studies: series with headers, the truth beside them, and their way to disk.
+"""Whole studies: series with headers, and the truth beside them.
 
 A study is a pure function of seed, number and profile. numba (the extra `simulate`) is imported when a study is
 made, not when this file is.
 """
 
-import json
-import os
-import shutil
-from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from hashlib import sha256
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from spinalis.errors import OutputError, SimulationError
+from spinalis.errors import SimulationError
 from spinalis.records import FloatArray, Image, Series, Slice, Study
 from spinalis.simulate.anatomy import Subject, sample_subject
 from spinalis.simulate.pathology import carve, wished_grades
@@ -78,7 +73,7 @@ def simulate_study(seed: int, number: int, profile: str = "lumbar", *, severity_
     Raises:
         SimulationError: an unknown profile, a negative seed or number, or numba is not installed.
     """
-    _check(seed, number, profile)
+    check(seed, number, profile)
     rng = np.random.default_rng([seed, number, PROFILES.index(profile)])
     key = sha256(f"{seed}/{number}/{profile}".encode()).hexdigest()[:12]
     body, subject = sample_body(rng)
@@ -103,7 +98,12 @@ def iterate_studies(seed: int, start: int, count: int, profile: str = "lumbar") 
         yield simulate_study(seed, number, profile)
 
 
-def _check(seed: int, number: int, profile: str) -> None:
+def check(seed: int, number: int, profile: str) -> None:
+    """Refuse what cannot be simulated.
+
+    Raises:
+        SimulationError: an unknown profile, a negative seed or number, or numba is not installed.
+    """
     if profile not in PROFILES:
         raise SimulationError(f"Profile: expected one of {', '.join(PROFILES)}, got {profile!r}. Choose one of these.")
     if seed < 0 or number < 0:
@@ -264,80 +264,6 @@ def make_series(
         load=load,
         thickness_mm=stack.thickness_mm,
     )
-
-
-def simulate_to_folder(  # noqa: PLR0913  the options of `spinalis simulate`, one each
-    folder: Path,
-    *,
-    studies: int,
-    seed: int,
-    profile: str = "lumbar",
-    jobs: int = 1,
-    compress: bool = False,
-    progress: Callable[[int, int], None] | None = None,
-) -> tuple[Path, ...]:
-    """Write studies as DICOM with `truth.json` beside them, whole ones only; those that are there stay.
-
-    Args:
-        folder: where the study folders go.
-        studies: how many, numbered from 0.
-        seed: the seed of the set.
-        profile: see `simulate_study`.
-        jobs: processes.
-        compress: JPEG-LS without loss, about half the size, in place of plain pixels.
-        progress: called with studies done and studies wanted.
-
-    Returns:
-        The study folders in order.
-
-    Raises:
-        SimulationError: a count below 1, or what `simulate_study` raises.
-        OutputError: a study cannot be written.
-    """
-    if studies < 1 or jobs < 1:
-        raise SimulationError(
-            f"Simulation: expected at least one study and one job, got {studies} and {jobs}. Ask for more."
-        )
-    _check(seed, 0, profile)
-    tasks = [(folder, seed, number, profile, compress) for number in range(studies)]
-    done: list[Path] = []
-    if jobs == 1:
-        for task in tasks:
-            done.append(_write_one(task))
-            if progress:
-                progress(len(done), studies)
-        return tuple(done)
-    with ProcessPoolExecutor(jobs) as pool:
-        for path in pool.map(_write_one, tasks):
-            done.append(path)
-            if progress:
-                progress(len(done), studies)
-    return tuple(done)
-
-
-def _write_one(task: tuple[Path, int, int, str, bool]) -> Path:
-    from pydicom.uid import ExplicitVRLittleEndian, JPEGLSLossless  # noqa: PLC0415
-
-    from spinalis.formats.dicom.write import write_study  # noqa: PLC0415
-
-    folder, seed, number, profile, compress = task
-    target = folder / f"{profile}-{seed}-{number:05d}"
-    if (target / "truth.json").exists():
-        return target
-    part = target.with_name(f".{target.name}.{os.getpid()}.part")
-    made = simulate_study(seed, number, profile)
-    try:
-        part.mkdir(parents=True, exist_ok=True)
-        write_study(made.study, part, transfer_syntax=JPEGLSLossless if compress else ExplicitVRLittleEndian)
-        (part / "truth.json").write_text(json.dumps(study_document(made), indent=1), encoding="utf-8")
-        part.rename(target)
-    except OSError as error:
-        raise OutputError(
-            f"Study {number}: expected a folder that can be written, got {error.strerror}. Choose another output."
-        ) from error
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
-    return target
 
 
 def study_document(made: SimulatedStudy) -> dict[str, Any]:
