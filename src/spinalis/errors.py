@@ -4,6 +4,7 @@ SpinalisError
 ├── InputError            what the user gave cannot be read
 │   ├── EmptyInputError       there is nothing readable in it
 │   ├── UnreadableFileError   one file (or its pixels) cannot be decoded
+│   ├── TableError            a csv breaks a rule of its layout
 │   └── ArchiveError          an archive is broken or breaks a cap (count, size, ratio)
 ├── GeometryError         positions, orientations or spacings contradict each other
 ├── PackError             a model pack is missing, altered or of an unknown kind
@@ -30,6 +31,10 @@ class EmptyInputError(InputError):
 
 class UnreadableFileError(InputError):
     """One file, or its pixels, cannot be decoded."""
+
+
+class TableError(InputError):
+    """A csv breaks a rule of its layout: the message names file, line, rule and value."""
 
 
 class ArchiveError(InputError):

@@ -139,9 +139,18 @@ def test_wrong_usage_ends_with_2_and_says_why(run: Run, arguments: tuple[str, ..
     assert result.out == ""
 
 
+def commands_of(group: Any, before: str = "") -> dict[str, Any]:
+    """Every command by its whole name, those of groups included."""
+    found: dict[str, Any] = {}
+    for name, command in group.commands.items():
+        below = getattr(command, "commands", None)
+        found |= commands_of(command, f"{before}{name} ") if below else {f"{before}{name}": command}
+    return found
+
+
 def test_every_option_is_documented() -> None:
     sections = dict(part.split("`", 1) for part in DOCS.read_text().split("## `spinalis ")[1:])
-    commands = typer.main.get_command(cli.app).commands  # type: ignore[attr-defined]
+    commands = commands_of(typer.main.get_command(cli.app))
     assert sorted(sections) == sorted(commands)
     for name, command in commands.items():
         for option in command.params:
@@ -151,7 +160,7 @@ def test_every_option_is_documented() -> None:
 
 def test_every_documented_option_exists() -> None:
     sections = dict(part.split("`", 1) for part in DOCS.read_text().split("## `spinalis ")[1:])
-    commands = typer.main.get_command(cli.app).commands  # type: ignore[attr-defined]
+    commands = commands_of(typer.main.get_command(cli.app))
     for name, text in sections.items():
         known = {spelling for option in commands[name].params for spelling in option.opts}
         rows = [line.split("|")[1] for line in text.splitlines() if line.startswith("| `-")]

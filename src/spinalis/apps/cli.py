@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 from spinalis import __version__
-from spinalis.apps import exit_codes, terminal
+from spinalis.apps import evaluate, exit_codes, terminal
 from spinalis.errors import InputError, SpinalisError
 
 if TYPE_CHECKING:
@@ -28,6 +28,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+app.add_typer(evaluate.app, name="evaluate")
 
 log = logging.getLogger(__name__)
 

@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 if TYPE_CHECKING:
+    from spinalis.evaluate.tables import Table as Figures
     from spinalis.models import Pack
     from spinalis.report.sections import IndexCell, ProvenCell, Report, SeriesRow, Verdict
 
@@ -98,6 +99,16 @@ def packs_table(packs: "tuple[Pack, ...]") -> Table:
         scores = "\n".join(f"{score.output}: {score.on}, {score.figures}" for score in pack.manifest.scores)
         table.add_row(info.name, info.task, info.version, info.sha256[:12], scores)
     return table
+
+
+def figures_table(made: "Figures") -> RenderableType:
+    """A table of figures with its notes below."""
+    table = Table(*made.columns, title=made.title)
+    for row in made.rows:
+        table.add_row(*row)
+    for column in table.columns[1:]:
+        column.justify = "right"
+    return Group(_plain(table), *(Text(f"- {note}", style="dim") for note in made.notes), "")
 
 
 def report_view(report: "Report") -> RenderableType:

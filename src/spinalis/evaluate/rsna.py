@@ -7,13 +7,14 @@ Source:
     Richards TJ et al. RSNA 2024 Lumbar Spine Degenerative Classification, competition metric.
 """
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
-from spinalis.evaluate.metrics import IntArray, check_probabilities, prior
-from spinalis.records import FloatArray
-from spinalis.vocabulary import CONDITIONS, LEVELS, SEVERITIES, Condition
+from spinalis.evaluate.metrics import BoolArray, IntArray, check_probabilities, prior
+from spinalis.records import Finding, FloatArray, Graded
+from spinalis.vocabulary import CONDITIONS, LEVELS, SEVERITIES, Condition, Level, Severity
 
 MISSING = -1
 
@@ -32,6 +33,35 @@ GROUPS: tuple[tuple[str, tuple[Condition, ...]], ...] = (
     ("subarticular", (Condition.LEFT_SUBARTICULAR_STENOSIS, Condition.RIGHT_SUBARTICULAR_STENOSIS)),
 )
 
+PREVALENCE: dict[str, tuple[tuple[float, float, float], ...]] = {
+    "canal": (
+        (0.9549, 0.0341, 0.0110),
+        (0.8956, 0.0770, 0.0274),
+        (0.8216, 0.1166, 0.0618),
+        (0.7510, 0.1202, 0.1288),
+        (0.9645, 0.0259, 0.0096),
+    ),
+    "foraminal": (
+        (0.9642, 0.0320, 0.0038),
+        (0.9101, 0.0858, 0.0041),
+        (0.7706, 0.2093, 0.0201),
+        (0.6124, 0.3190, 0.0686),
+        (0.6419, 0.2578, 0.1003),
+    ),
+    "subarticular": (
+        (0.9295, 0.0561, 0.0144),
+        (0.8276, 0.1314, 0.0410),
+        (0.6709, 0.2304, 0.0987),
+        (0.4501, 0.3162, 0.2337),
+        (0.7136, 0.2049, 0.0815),
+    ),
+}
+"""Share of each grade per group and level, L1/L2 first; left and right pooled.
+
+Source: RSNA 2024 Lumbar Spine Degenerative Classification, training labels (aggregate counts).
+"""
+
+_GROUP_OF = {condition: name for name, conditions in GROUPS for condition in conditions}
 _CANAL = CONDITIONS.index(Condition.SPINAL_CANAL_STENOSIS)
 _SEVERE = len(SEVERITIES) - 1
 _WEIGHTS = np.asarray(SEVERITY_WEIGHTS)
@@ -76,6 +106,15 @@ def score(truth: IntArray, probabilities: FloatArray) -> RsnaScore:
     Raises:
         ValueError: the shapes differ, or a scored place holds no probabilities.
     """
+    return score_of(terms(truth, probabilities))
+
+
+def terms(truth: IntArray, probabilities: FloatArray) -> FloatArray:
+    """What each study adds to the score; arguments and errors as for `score`.
+
+    Returns:
+        (S, 4, 2): for canal, foraminal, subarticular and any severe canal the sum of weighted losses, and of weights.
+    """
     labelled = _labelled(truth)
     if probabilities.shape != (*truth.shape, len(SEVERITIES)):
         raise ValueError(
@@ -83,12 +122,28 @@ def score(truth: IntArray, probabilities: FloatArray) -> RsnaScore:
             "Give three probabilities for each study, condition and level."
         )
     check_probabilities(probabilities[labelled])
-    losses = {}
-    for name, conditions in GROUPS:
+    weights = np.where(labelled, _WEIGHTS[truth], 0.0)
+    losses = np.where(labelled, _log_loss(np.where(labelled, truth, 0), _filled(probabilities, labelled)), 0.0)
+    parts = []
+    for _, conditions in GROUPS:
         rows = [CONDITIONS.index(condition) for condition in conditions]
-        chosen = labelled[:, rows]
-        losses[name] = _log_loss(truth[:, rows][chosen], probabilities[:, rows][chosen], None)
-    return RsnaScore(any_severe_spinal=_any_severe_spinal(truth[:, _CANAL], probabilities[:, _CANAL]), **losses)
+        own = weights[:, rows]
+        parts.append(np.stack([(own * losses[:, rows]).sum(axis=(1, 2)), own.sum(axis=(1, 2))], axis=-1))
+    return np.stack([*parts, _any_severe_terms(truth[:, _CANAL], probabilities[:, _CANAL])], axis=1)
+
+
+def score_of(study_terms: FloatArray) -> RsnaScore:
+    """The score of some studies from their `terms` (S, 4, 2); a study may stand there more than once."""
+    sums = study_terms.sum(axis=0)
+    parts = [float(loss / weight) if weight > 0 else None for loss, weight in sums]
+    return RsnaScore(canal=parts[0], foraminal=parts[1], subarticular=parts[2], any_severe_spinal=parts[3])
+
+
+def weighted_log_loss(labels: IntArray, probabilities: FloatArray) -> float | None:
+    """The score's loss of labelled cases: labels (N,), probabilities (N, 3); None without cases."""
+    if not len(labels):
+        return None
+    return float(np.average(_log_loss(labels, probabilities), weights=_WEIGHTS[labels]))
 
 
 def floors(truth: IntArray) -> Floors:
@@ -135,7 +190,58 @@ def weighted(probabilities: FloatArray) -> FloatArray:
     return np.asarray(product / product.sum(axis=-1, keepdims=True), float)
 
 
-def _labelled(truth: IntArray) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
+def unweighted(probabilities: FloatArray) -> FloatArray:
+    """The way back from `weighted`, (..., 3): what answers tuned for the score say of the true shares."""
+    quotient = probabilities / _WEIGHTS
+    return np.asarray(quotient / quotient.sum(axis=-1, keepdims=True), float)
+
+
+def truth_array(grades: Iterable[Mapping[tuple[Condition, Level], Severity | None]]) -> IntArray:
+    """(S, 5, 5) grades of studies, `MISSING` where there is none."""
+    rows = [
+        [[_index(study.get((condition, level))) for level in LEVELS] for condition in CONDITIONS] for study in grades
+    ]
+    return np.array(rows, np.int64).reshape(-1, len(CONDITIONS), len(LEVELS))
+
+
+def answer_array(answers: Iterable[Mapping[tuple[Condition, Level], tuple[float, float, float]]]) -> FloatArray:
+    """(S, 5, 5, 3) probabilities of studies, NaN where there is no answer."""
+    none = (np.nan,) * len(SEVERITIES)
+    rows = [
+        [[study.get((condition, level), none) for level in LEVELS] for condition in CONDITIONS] for study in answers
+    ]
+    return np.array(rows, float).reshape(-1, len(CONDITIONS), len(LEVELS), len(SEVERITIES))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answers:
+    """What a reading answers to the score: all 25 places; `filled` of them are the prior, for want of a grade."""
+
+    probabilities: dict[tuple[Condition, Level], tuple[float, float, float]]
+    filled: int
+
+
+def answers(findings: Iterable[Finding]) -> Answers:
+    """The weighted answers of a reading's findings; `PREVALENCE` where nothing was assessed.
+
+    Args:
+        findings: with calibrated probabilities, at most one per condition and level.
+    """
+    graded = {(f.condition, f.level): f.result.probabilities for f in findings if isinstance(f.result, Graded)}
+    found = {}
+    for condition in CONDITIONS:
+        for row, level in enumerate(LEVELS):
+            share = graded.get((condition, level), PREVALENCE[_GROUP_OF[condition]][row])
+            first, second, third = weighted(np.asarray(share, float)).tolist()
+            found[condition, level] = (first, second, third)
+    return Answers(probabilities=found, filled=sum(place not in graded for place in found))
+
+
+def _index(severity: Severity | None) -> int:
+    return MISSING if severity is None else SEVERITIES.index(severity)
+
+
+def _labelled(truth: IntArray) -> BoolArray:
     expected = (len(CONDITIONS), len(LEVELS))
     if truth.ndim != 3 or truth.shape[1:] != expected or not np.isin(truth, (MISSING, 0, 1, 2)).all():
         raise ValueError(
@@ -145,21 +251,22 @@ def _labelled(truth: IntArray) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]
     return np.asarray(truth != MISSING)
 
 
-def _any_severe_spinal(truth: IntArray, probabilities: FloatArray) -> float | None:
+def _filled(probabilities: FloatArray, labelled: BoolArray) -> FloatArray:
+    return np.where(labelled[..., None], probabilities, 1 / len(SEVERITIES))
+
+
+def _any_severe_terms(truth: IntArray, probabilities: FloatArray) -> FloatArray:
     labelled = truth != MISSING
-    studies = labelled.any(axis=1)
-    grade = truth[studies].max(axis=1, initial=MISSING)
-    severe = np.where(labelled, probabilities[..., _SEVERE], 0.0)[studies].max(axis=1, initial=0.0)
+    known = labelled.any(axis=1)
+    grade = truth.max(axis=1, initial=0)
+    severe = np.where(labelled, probabilities[..., _SEVERE], 0.0).max(axis=1, initial=0.0)
     both = np.stack([1 - severe, severe], axis=1)
-    return _log_loss((grade == _SEVERE).astype(np.int64), both, _WEIGHTS[grade])
+    weight = np.where(known, _WEIGHTS[grade], 0.0)
+    return np.stack([weight * _log_loss((grade == _SEVERE).astype(np.int64), both), weight], axis=-1)
 
 
-def _log_loss(labels: IntArray, probabilities: FloatArray, weights: FloatArray | None) -> float | None:
-    if not len(labels):
-        return None
-    if weights is None:
-        weights = _WEIGHTS[labels]
+def _log_loss(labels: IntArray, probabilities: FloatArray) -> FloatArray:
+    """Minus the log of the true class's probability: labels (...), probabilities (..., K) -> (...)."""
     clipped = np.clip(probabilities, PROBABILITY_FLOOR, 1 - PROBABILITY_FLOOR)
-    clipped = clipped / clipped.sum(axis=1, keepdims=True)
-    of_truth = clipped[np.arange(len(labels)), labels]
-    return float(np.average(-np.log(of_truth), weights=weights))
+    clipped = clipped / clipped.sum(axis=-1, keepdims=True)
+    return np.asarray(-np.log(np.take_along_axis(clipped, labels[..., None], axis=-1)[..., 0]), float)
