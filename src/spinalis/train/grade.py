@@ -15,7 +15,7 @@ from spinalis.grade.crops import VIEWS
 from spinalis.grade.grade import VIEWS_OF, slots_of
 from spinalis.models.prepare import InputSpec
 from spinalis.records import FloatArray
-from spinalis.train.data.simulated import CROP_QUANTUM
+from spinalis.train.data.bags import CROP_QUANTUM, UNLABELLED
 from spinalis.train.fit import Draw, FitOptions, Sample, fit
 from spinalis.train.networks.bag_grader import BagGrader
 
@@ -31,7 +31,7 @@ GAMMA, NOISE = 0.25, 0.04
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bags:
-    """crops (n, slots, C, H, W) bytes, mask (n, slots), grades (n, 3) in the order of `VIEWS_OF`."""
+    """crops (n, slots, C, H, W) bytes, mask (n, slots), grades (n, 3) in the order of `VIEWS_OF`, or `UNLABELLED`."""
 
     crops: NDArray[np.uint8]
     mask: NDArray[np.float32]
@@ -93,15 +93,16 @@ def _change(rng: np.random.Generator, crops: NDArray[np.float32]) -> None:
 
 
 def loss(network: nn.Module, batch: Mapping[str, Tensor]) -> Tensor:
-    """Weighted cross-entropy per output, over the bags that show what it looks at."""
+    """Weighted cross-entropy per output, over the labelled bags that show what it looks at."""
     answers = network(batch["crops"], batch["mask"])
     total = torch.zeros((), device=batch["mask"].device)
     weights = torch.tensor(CLASS_WEIGHTS, device=batch["mask"].device)
     for column, (name, logits) in enumerate(zip(VIEWS_OF, answers, strict=False)):
         shown = batch["mask"][:, slots_of(name)].sum(dim=1) > 0
-        if bool(shown.any()):
-            labels = batch["grades"][shown, column]
-            total = total + nn.functional.cross_entropy(logits[shown], labels, weight=weights)
+        used = shown & (batch["grades"][:, column] != UNLABELLED)
+        if bool(used.any()):
+            labels = batch["grades"][used, column]
+            total = total + nn.functional.cross_entropy(logits[used], labels, weight=weights)
     return total
 
 

@@ -13,15 +13,16 @@ from numpy.typing import NDArray
 
 from spinalis import simulate
 from spinalis.geometry import display_matrix, to_pixel
-from spinalis.grade.crops import SLOTS, collect
+from spinalis.grade.crops import SLOTS
 from spinalis.localize.decode import CHANNELS
 from spinalis.localize.levels import input_matrix, middle_slices
 from spinalis.models.prepare import InputSpec, apply_matrix, fit_matrix, resample
-from spinalis.records import FloatArray, Image, Judgement, SeriesLabel, Study, Vector
+from spinalis.records import Image, Judgement, SeriesLabel, Vector
 from spinalis.simulate.study import SimulatedSeries, SimulatedStudy, simulate_study
+from spinalis.train.data.bags import JITTER_MM, cut_bags
 from spinalis.triage.header import ANATOMIES, REGIONS, SEQUENCES
 from spinalis.triage.label import PLANES
-from spinalis.vocabulary import CONDITIONS, LEVELS, SEVERITIES, Anatomy, Plane, Side
+from spinalis.vocabulary import Anatomy, Plane
 
 TRIAGE_SIZE, LEVEL_SIZE = 192, 224
 """Pixels of the kept pictures, a little more than the networks see."""
@@ -29,12 +30,6 @@ TRIAGE_SIZE, LEVEL_SIZE = 192, 224
 SLICES_PER_SERIES = 4
 MIDLINE_MM = 7.0
 """A sagittal slice shows a level's point when it passes within this of it."""
-
-JITTER_MM = (2.0, 2.0, 2.5)
-"""Standard deviation of the point's error in training, left-back-head. Source: the localizer's own, rounded up."""
-
-CROP_QUANTUM = 160.0
-"""Crops in 0..1.5 are kept as bytes times this."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,12 +80,13 @@ def _arrays(simulated: SimulatedStudy, rng: np.random.Generator, crops: InputSpe
 
     triage_images (n, S, S) bytes, triage_labels (n, 5) class indices (-1 unknown; cord last);
     level_images (m, S, S), level_points (m, 8, 2) input pixels, level_seen (m, 8);
-    bag_crops (rows, slots, C, H, W) bytes, bag_mask, bag_grades (rows, 3) canal, foraminal, subarticular.
+    bag_crops, bag_mask, bag_grades: see `bags.cut_bags`.
     """
     arrays = _triage(simulated, rng)
-    if simulated.truth.grades:
+    truth = simulated.truth
+    if truth.grades:
         arrays |= _levels(simulated, rng)
-        arrays |= _bags(simulated, rng, crops)
+        arrays |= cut_bags(simulated.study, truth_labels(simulated), truth.levels, truth.grades, crops, rng)
     return arrays
 
 
@@ -181,29 +177,3 @@ def truth_labels(simulated: SimulatedStudy) -> tuple[SeriesLabel, ...]:
         )
         for item in simulated.series
     )
-
-
-def shifted(point: Vector, by_mm: FloatArray) -> Vector:
-    """A point moved by (3,) mm: the error of the localizer, imitated."""
-    moved = np.asarray(point) + by_mm
-    return float(moved[0]), float(moved[1]), float(moved[2])
-
-
-def _bags(simulated: SimulatedStudy, rng: np.random.Generator, spec: InputSpec) -> dict[str, NDArray[Any]]:
-    study: Study = simulated.study
-    labels, truth = truth_labels(simulated), simulated.truth
-    canal, foramina, recess = CONDITIONS[0], CONDITIONS[1:3], CONDITIONS[3:5]
-    crops, masks, grades = [], [], []
-    for level in LEVELS:
-        for number, side in enumerate((Side.LEFT, Side.RIGHT)):
-            point = shifted(truth.levels[level], rng.normal(0.0, JITTER_MM))
-            bag = collect(study, labels, point, side, spec)
-            crops.append(np.clip(bag.crops * CROP_QUANTUM, 0, 255).astype(np.uint8))
-            masks.append(bag.mask)
-            asked = (canal, foramina[number], recess[number])
-            grades.append([SEVERITIES.index(truth.grades[condition, level]) for condition in asked])
-    return {
-        "bag_crops": np.stack(crops),
-        "bag_mask": np.stack(masks),
-        "bag_grades": np.array(grades, np.int8),
-    }
