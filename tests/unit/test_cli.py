@@ -178,6 +178,20 @@ def test_one_study_goes_into_the_folder_itself(run: Run, world: World, tmp_path:
     assert "Normal" not in result.out
 
 
+def test_readings_become_a_prediction_file(
+    run: Run, world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("spinalis.apps.predictions.row_names", lambda given: tuple(study.key for _, study in given))
+    given = world((reading(key="one"), reading(key="two", axial=False)))
+    result = run("read", *given, "-o", tmp_path / "out", "--rsna-csv", tmp_path / "csv" / "p.csv")
+    assert result.code == 0
+    assert "Warning: p.csv: nothing was assessed in 10 rows; they hold the prior of their level." in result.err
+    lines = (tmp_path / "csv" / "p.csv").read_text().splitlines()
+    assert len(lines) == 1 + 2 * 25
+    assert lines[0] == "row_id,normal_mild,moderate,severe"
+    assert lines[-1].startswith("two_right_subarticular_stenosis_l5_s1,")
+
+
 def test_several_studies_go_into_folders_of_their_own(run: Run, world: World, tmp_path: Path) -> None:
     given = world((reading(key="one"), reading(key="two")), (reading(key="one"),))
     assert run("read", *given, "-o", tmp_path / "out").code == 0
@@ -321,8 +335,8 @@ def test_an_interrupt_while_printing_ends_the_work_at_once(
 
     def read_all(*_: object) -> Iterator[SimpleNamespace]:
         try:
-            yield SimpleNamespace(code=0)
-            yield SimpleNamespace(code=0)
+            yield SimpleNamespace(code=0, findings=())
+            yield SimpleNamespace(code=0, findings=())
         finally:
             ended.append("closed")
 

@@ -24,7 +24,7 @@ from spinalis.formats.dicom.group import left_out
 from spinalis.formats.dicom.scan import NO_IMAGE, NOT_DICOM
 from spinalis.models import Pack, load_packs
 from spinalis.pipeline import read_study
-from spinalis.records import Reading, SeriesLabel, Study
+from spinalis.records import Finding, Reading, SeriesLabel, Study
 from spinalis.report import Report, compose
 
 Progress = Callable[[str, float], None]
@@ -47,13 +47,14 @@ class Job:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What became of a study: its report without pictures and its JSON on one line, or the error."""
+    """What became of a study: its report without pictures, its JSON on one line and its findings, or the error."""
 
     study: str
     folder: Path
     code: int
     report: Report | None = None
     reading_json: str = ""
+    findings: tuple[Finding, ...] = ()
     error: str = ""
 
 
@@ -119,6 +120,7 @@ def read_one(job: Job, progress: Progress | None = None) -> Outcome:
         code=code_of(reading, report),
         report=replace(report, levels_picture=None, looked_at=()),
         reading_json=text,
+        findings=reading.findings,
     )
 
 

@@ -20,7 +20,7 @@ from spinalis.errors import InputError, SpinalisError
 if TYPE_CHECKING:
     from spinalis.apps.batch import Outcome
     from spinalis.models import Pack
-    from spinalis.records import SeriesLabel, Study
+    from spinalis.records import Finding, SeriesLabel, Study
 
 app = typer.Typer(
     add_completion=False,
@@ -91,6 +91,9 @@ def read(
     as_json: AsJson = False,
     packs: PackFolder = None,
     jobs: Annotated[int, typer.Option("--jobs", min=1, help="How many studies to read at once.")] = 1,
+    rsna_csv: Annotated[
+        Path | None, typer.Option("--rsna-csv", dir_okay=False, help="Also write an RSNA 2024 prediction file.")
+    ] = None,
 ) -> None:
     """Read studies: series, levels, findings, report.
 
@@ -99,19 +102,26 @@ def read(
     from spinalis.apps import batch  # noqa: PLC0415  keeps --help fast
     from spinalis.models import load_packs  # noqa: PLC0415
 
-    batch.prepare_folder(output)
+    for folder in [output] if rsna_csv is None else [output, rsna_csv.parent]:
+        batch.prepare_folder(folder)
     load_packs(packs)  # an altered pack is told before any work is done
-    studies, codes = _scan(inputs)
+    given, codes = _scan(inputs)
+    studies = tuple(study for _, study in given)
+    names = _row_names(given) if rsna_csv is not None else ()
     folders = batch.folders_of(studies, output)
     for folder in folders:
         batch.prepare_folder(folder)
     work = tuple(batch.Job(study=s, folder=f, packs=packs) for s, f in zip(studies, folders, strict=True))
     # Closed at once when interrupted while printing: Python would else wait at its end for all that is queued.
+    findings = []
     with terminal.ProgressBar("Reading") as bar, closing(batch.read_all(work, jobs, bar.tell)) as outcomes:
         for outcome in outcomes:
             codes.append(outcome.code)
+            findings.append(outcome.findings)
             with bar.hidden():
                 _show(outcome, as_json=as_json)
+    if rsna_csv is not None:
+        _write_predictions(dict(zip(names, findings, strict=True)), rsna_csv)
     raise typer.Exit(exit_codes.of_all(codes))
 
 
@@ -136,10 +146,10 @@ def triage(
     if output is not None:
         batch.prepare_folder(output.parent)
     loaded = load_packs(packs)
-    studies, codes = _scan(inputs)
+    given, codes = _scan(inputs)
     tables = []
     with terminal.ProgressBar("Triage") as bar:
-        for study in studies:
+        for _, study in given:
             try:
                 labels = triage_study(study, loaded, bar.tell)
             except Exception as error:  # a bug in one study must not lose the others
@@ -208,11 +218,11 @@ def list_packs(
         terminal.console().print(terminal.packs_table(loaded))
 
 
-def _scan(inputs: list[Path]) -> "tuple[tuple[Study, ...], list[int]]":
-    """The studies of all inputs, and an exit code for each input that cannot be read."""
+def _scan(inputs: list[Path]) -> "tuple[list[tuple[Path, Study]], list[int]]":
+    """The studies of all inputs, each with its input, and an exit code for each input that cannot be read."""
     from spinalis.formats import read_studies  # noqa: PLC0415  as above
 
-    studies: list[Study] = []
+    studies: list[tuple[Path, Study]] = []
     codes: list[int] = []
     for place, path in enumerate(inputs, start=1):
         try:
@@ -223,8 +233,22 @@ def _scan(inputs: list[Path]) -> "tuple[tuple[Study, ...], list[int]]":
             codes.append(exit_codes.of_error(error))
         else:
             log.info("Input %d of %d: %d studies", place, len(inputs), len(found))
-            studies.extend(found)
-    return tuple(studies), codes
+            studies.extend((path, study) for study in found)
+    return studies, codes
+
+
+def _row_names(given: "list[tuple[Path, Study]]") -> tuple[str, ...]:
+    from spinalis.apps import predictions  # noqa: PLC0415  as above
+
+    return predictions.row_names(given)
+
+
+def _write_predictions(findings: "dict[str, tuple[Finding, ...]]", path: Path) -> None:
+    from spinalis.apps import predictions  # noqa: PLC0415  as above
+
+    filled = predictions.write(findings, path)
+    if filled:
+        _warn((f"{path.name}: nothing was assessed in {filled} rows; they hold the prior of their level.",))
 
 
 def _show(outcome: "Outcome", *, as_json: bool) -> None:
