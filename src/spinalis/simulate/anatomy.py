@@ -33,12 +33,12 @@ NAMES = (
 )
 PLANE_OF_LEVEL = {level: 20 + index for index, level in enumerate(Level)}
 PLANE_OF_LANDMARK = {"T11/T12": 18, "T12/L1": 19, "S1/S2": 25}
-L1, L3, L5, S1 = 19, 21, 23, 24
+L1, L2, L3, L5, S1 = 19, 20, 21, 23, 24
 
 BODY_HEIGHT = (
     *(10, 22, 13, 13, 13, 13.5, 14.5),
     *(16, 17, 17.5, 18, 18.5, 19, 19.5, 20, 20.5, 21.5, 22.5, 24),
-    *(25.5, 26.3, 26.8, 26.8, 26.5),
+    *(26, 26.6, 26.8, 26.2, 25),
     *(29, 24, 19, 16, 14, 24),
 )
 # Per plane from above C1 to below the coccyx.
@@ -98,8 +98,14 @@ PEDICLE_HEIGHT = (5, 8, 7, 7, 7, 7, 7.5, *(9, 11, 11.5, 12, 12, 12, 12.5, 13, 14
 PEDICLE_WIDTH = (6, 6, 5, 5, 5, 5.5, 6.5, *(7.5, 6, 5, 4.5, 4.5, 5, 5, 5.5, 6, 6.5, 7.5, 7.5), 7.5, 8, 9.5, 11.5, 15)
 SPINOUS_LENGTH = (6, 20, 14, 14, 17, 24, 30, *(32, 30, 28, 27, 27, 27, 27, 27, 26, 25, 25, 26), 29, 31, 32, 30, 24)
 # Tilt of the planes: wedge of each disc and of each body; positive opens to the front (lordosis).
-DISC_WEDGE = (0, 0, 3, 4, 5, 5, 5, 3, *(0,) * 10, 0.5, 1, 3, 5, 7.5, 10, 12.5, *(0,) * 6)
-BODY_WEDGE = (0, 0, 0, 0, 0, 0, -1, *(-3,) * 4, *(-4.5,) * 5, *(-2.8,) * 3, -1.5, -0.5, 1, 2.5, 7.5, 0, 0, 0, 0, 0, 0)
+DISC_WEDGE = (0, 0, 3, 4, 5, 5, 5, 3, *(0,) * 10, 0.5, 1, 2.5, 4, 7, 10.5, 14.5, *(0,) * 6)
+BODY_WEDGE = (0, 0, 0, 0, 0, 0, -1, *(-3,) * 4, *(-4.5,) * 5, *(-2.8,) * 3, -2, -1, 1, 3, 8.5, 0, 0, 0, 0, 0, 0)
+WEDGE_SPREAD = np.interp(np.arange(PLANES), (20, 23, 24, 25), (1.0, 2.0, 2.4, 1.0))
+"""The wedge of a disc varies more towards the sacrum."""
+
+UPPER_LUMBAR_TILT = -16.0
+"""Tilt of the line from L1/L2 to L2/L3, lying on the table."""
+
 SACRAL_BEND = (5, 3, -9, -16, -18, -22)
 """Change of tilt along the sacrum and coccyx, S1 to Co."""
 
@@ -171,7 +177,7 @@ def sample_subject(rng: np.random.Generator) -> Subject:
     female = bool(rng.random() < 0.55)
     age = float(np.clip(rng.normal(52, 17), 18, 90))
     size = float(np.clip(rng.normal(0.97 if female else 1.06, 0.045), 0.86, 1.2))
-    curve = float(np.clip(rng.normal(1, 0.18), 0.5, 1.5))
+    curve = float(np.clip(rng.normal(1, 0.3), 0.2, 1.9))
     planes = _sample_planes(rng, size, age, curve)
     vertebrae = _sample_vertebrae(rng, size, age, planes)
     frames = _sample_frames(rng, planes, vertebrae, curve)
@@ -213,7 +219,7 @@ def _sample_planes(rng: np.random.Generator, size: float, age: float, curve: flo
     planes = np.zeros(PLANES, PLANE_TYPE)
 
     def jitter(spread: float) -> FloatArray:
-        return np.asarray(size * (1 + _walk(rng, PLANES, spread, 2) + rng.normal(0, spread / 2, PLANES)), float)
+        return np.asarray(size * (1 + _walk(rng, PLANES, spread, 2) + rng.normal(0, spread, PLANES)), float)
 
     canal = 1 + _walk(rng, PLANES, 0.05, 3) + rng.normal(0, 0.05)
     degeneration = np.clip((age - 26) / 65 + rng.normal(0, 0.16) + rng.normal(0, 0.18, PLANES), 0, 1)
@@ -240,7 +246,7 @@ def _sample_planes(rng: np.random.Generator, size: float, age: float, curve: flo
     planes["reach"] = rng.uniform(2.0, 4.5, PLANES)
     planes["front_bulge"] = np.clip(rng.normal(0.8, 0.5, PLANES) + 2.2 * planes["degeneration"] ** 2, 0, 4)
     planes["cleft"] = rng.uniform(0, 1, PLANES)
-    wedge = np.asarray(DISC_WEDGE) * curve + rng.normal(0, 1.2, PLANES)
+    wedge = np.asarray(DISC_WEDGE) * curve + rng.normal(0, 1.2, PLANES) * WEDGE_SPREAD
     planes["wedge"] = np.tan(np.radians(wedge) / 2)
     planes["wedge"][25:] = 0
     limit = 0.75 * planes["half_height"] / planes["half_depth"]
@@ -250,7 +256,7 @@ def _sample_planes(rng: np.random.Generator, size: float, age: float, curve: flo
 
 def _sample_vertebrae(rng: np.random.Generator, size: float, age: float, planes: NDArray[np.void]) -> NDArray[np.void]:
     out = np.zeros(VERTEBRAE, VERTEBRA_TYPE)
-    body = np.asarray(BODY_HEIGHT) * size * (1 + _walk(rng, VERTEBRAE, 0.025, 2) + rng.normal(0, 0.012, VERTEBRAE))
+    body = np.asarray(BODY_HEIGHT) * size * (1 + _walk(rng, VERTEBRAE, 0.025, 2) + rng.normal(0, 0.02, VERTEBRAE))
     low, high = planes["half_height"][1:], planes["half_height"][:-1]
     out["height"] = body + low + high
     out["waist"] = rng.uniform(0.03, 0.1, VERTEBRAE)
@@ -283,14 +289,15 @@ def _sample_frames(
     tilt = np.zeros(PLANES)
     wedge = 2 * np.degrees(np.arctan(planes["wedge"]))
     body = np.asarray(BODY_WEDGE) * curve + rng.normal(0, 1.0, VERTEBRAE)
-    slope = 36 * curve + rng.normal(0, 3)
+    slope = 36 * curve + rng.normal(0, 4)
     tilt[S1] = slope - wedge[S1] / 2
     for i in range(S1 - 1, -1, -1):
         tilt[i] = tilt[i + 1] - wedge[i + 1] / 2 - body[i] - wedge[i] / 2
     bend = np.asarray(SACRAL_BEND) * rng.normal(1, 0.25) + rng.normal(0, 3, 6)
     tilt[S1 + 1 :] = slope + np.cumsum(bend)
     posture = np.interp(np.arange(PLANES), (2, 7, 19), (rng.normal(2, 6) - tilt[2], rng.normal(17, 6) - tilt[7], 0.0))
-    tilt += posture + rng.normal(2.5, 2)
+    tilt += posture
+    tilt += rng.normal(UPPER_LUMBAR_TILT, 4.5) - (tilt[L2] + tilt[L2 + 1]) / 2
     bow = rng.normal(0, 1.3) if rng.random() < 0.8 else rng.normal(0, 6)
     phase, period = rng.uniform(0, 2 * np.pi), rng.uniform(8, 16)
     along = np.arange(PLANES)
