@@ -11,7 +11,7 @@ PYTEST_ARGS ?= -n 2 -rs
 # One thread in each of the test processes: two processes with many threads each are slower than one.
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: help demo test check packs example tables bench clean
+.PHONY: help demo test check packs example tables sheets bench clean
 .DELETE_ON_ERROR:
 
 help: ## list the targets
@@ -42,6 +42,9 @@ example: $(VENV)/.dev ## simulate the bundled example anew
 
 tables: $(VENV)/.dev ## measure the shipped packs and write the tables of the docs
 	$(BIN)/python -m spinalis.train.judge -o docs/results.md
+
+sheets: $(VENV)/.dev ## set simulated pictures beside real ones, in out/sheets
+	$(BIN)/python benchmarks/contact_sheet.py -o out/sheets
 
 bench: $(VENV)/.dev ## time a read of 140 slices on two cores
 	$(BIN)/python benchmarks/read_study.py

@@ -1,83 +1,107 @@
-"""Tile simulated slices beside real ones: `python benchmarks/contact_sheet.py T2w sheet.png --real DIR`.
+"""Simulated pictures beside real ones, one sheet per category: `python benchmarks/contact_sheet.py --out FOLDER`.
 
-The left half is simulated, the right half real (mid-sagittal slices of `spider_midsagittal`); without `--real` the
-sheet shows simulated slices only, of any profile and plane.
+Left simulated, right real; a category without real pictures at hand shows simulated ones only and says so. The real
+pictures are found as for training (`--data`, SPINALIS_REAL_DATA, `../shared/data`); of SPIDER only training patients
+are shown, so that nothing is tuned on the others. Look at `index.html` and fix what differs first.
 """
 
 import argparse
-import csv
+import html
 from pathlib import Path
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from spinalis.simulate import PROFILES, SimulatedSeries, simulate_study
-from spinalis.vocabulary import Plane, Sequence
+from spinalis.models.prepare import InputSpec, fit_matrix, resample
+from spinalis.train.data.categories import CATEGORIES, Category, Shown, real_pictures, simulated_pictures, stretched
+from spinalis.train.data.open_images import find_root
 
 Picture = NDArray[np.uint8]
 
+GAP = 12
+"""Pixels between the halves."""
+
 
 def main() -> None:
-    """Draw the sheet."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("sequence", choices=[item.value for item in Sequence])
-    parser.add_argument("output", type=Path)
-    parser.add_argument("--real", type=Path, help="folder spider_midsagittal")
-    parser.add_argument("--profile", choices=PROFILES, default="lumbar")
-    parser.add_argument("--plane", choices=[item.value for item in Plane], default="sagittal")
+    """Draw the sheets and their index."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("categories", nargs="*", help=f"some of {', '.join(item.name for item in CATEGORIES)}")
+    parser.add_argument("-o", "--out", type=Path, default=Path("out/sheets"), help="folder to write")
+    parser.add_argument("--data", type=Path, help="folder of the open real images")
     parser.add_argument("--rows", type=int, default=3)
     parser.add_argument("--columns", type=int, default=3, help="of each half")
-    parser.add_argument("--size", type=int, default=300, help="of a tile, pixels")
+    parser.add_argument("--size", type=int, default=256, help="of a tile, pixels")
     parser.add_argument("--seed", type=int, default=11)
-    parser.add_argument("--off-midline", type=int, default=0, help="slices beside the middle")
     options = parser.parse_args()
+    unknown = set(options.categories) - {item.name for item in CATEGORIES}
+    if unknown:
+        parser.error(f"categories: expected some of those that --help lists, got {', '.join(sorted(unknown))}")
+    chosen = [item for item in CATEGORIES if item.name in options.categories or not options.categories]
+    options.out.mkdir(parents=True, exist_ok=True)
+    root = find_root(options.data)
     wanted = options.rows * options.columns
-    simulated = _simulated(options, wanted)
-    halves = [_grid(simulated, options)]
-    if options.real:
-        halves.append(_grid(_real(options, wanted), options))
-    cv2.imwrite(str(options.output), np.hstack(halves))
+    simulated = simulated_pictures(chosen, wanted, options.seed)
+    entries = []
+    for category in chosen:
+        real = _spread([*real_pictures(category, root, "training")] if root and category.real else [], wanted, options)
+        cv2.imwrite(str(options.out / f"{category.name}.png"), _sheet(simulated[category.name], real, options))
+        entries.append(_entry(category, len(simulated[category.name]), len(real)))
+    (options.out / "index.html").write_text(_page(entries), encoding="utf-8")
+    print(options.out / "index.html")
 
 
-def _simulated(options: argparse.Namespace, wanted: int) -> list[Picture]:
-    pictures: list[Picture] = []
-    number = 0
-    while len(pictures) < wanted:
-        for one in simulate_study(options.seed, number, options.profile).series:
-            if one.plane == options.plane and one.sequence == options.sequence:
-                pictures.append(_tile(_slice_of(one, options.off_midline), options.size))
-                break
-        number += 1
-    return pictures
+def _spread(pictures: list[Shown], wanted: int, options: argparse.Namespace) -> list[Shown]:
+    """`wanted` of the pictures at random, but of as many patients as there are."""
+    order = np.random.default_rng(options.seed).permutation(len(pictures))
+    turns: dict[str, int] = {}
+    ranked = []
+    for place in order:
+        patient = pictures[place].patient
+        turns[patient] = turns.get(patient, 0) + 1
+        ranked.append((turns[patient], len(ranked), pictures[place]))
+    return [picture for _, _, picture in sorted(ranked, key=lambda item: item[:2])[:wanted]]
 
 
-def _slice_of(series: SimulatedSeries, off: int) -> NDArray[np.uint16]:
-    return np.asarray(series.pixels[np.clip(len(series.pixels) // 2 + off, 0, len(series.pixels) - 1)])
+def _sheet(simulated: list[Shown], real: list[Shown], options: argparse.Namespace) -> Picture:
+    halves = [_half("simulated", simulated, options)]
+    if real:
+        halves.append(np.full((halves[0].shape[0], GAP), 255, np.uint8))
+        halves.append(_half("real", real, options))
+    return np.hstack(halves)
 
 
-def _real(options: argparse.Namespace, wanted: int) -> list[Picture]:
-    with (options.real / "manifest.csv").open() as table:
-        files = [row["file"] for row in csv.DictReader(table) if row["sequence"] == options.sequence]
-    chosen = np.random.default_rng(options.seed).choice(files, wanted, replace=False)
-    return [_tile(cv2.imread(str(options.real / name), cv2.IMREAD_GRAYSCALE), options.size) for name in chosen]
-
-
-def _tile(picture: NDArray[np.generic], size: int) -> Picture:
-    """Stretch the 1st to 99.3rd percentile, fit into a square."""
-    values = picture.astype(np.float32)
-    low, high = np.percentile(values, (1, 99.3))
-    values = np.clip((values - low) / max(high - low, 1e-6) * 255, 0, 255)
-    scale = size / max(values.shape)
-    small = cv2.resize(values, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-    tile = np.zeros((size, size), np.uint8)
-    tile[: small.shape[0], : small.shape[1]] = small[:size, :size]
-    return tile
-
-
-def _grid(tiles: list[Picture], options: argparse.Namespace) -> Picture:
+def _half(title: str, pictures: list[Shown], options: argparse.Namespace) -> Picture:
+    size = options.size
+    tiles = [_tile(item, size) for item in pictures]
+    tiles += [np.full((size, size), 40, np.uint8)] * (options.rows * options.columns - len(tiles))
     rows = [np.hstack(tiles[i : i + options.columns]) for i in range(0, len(tiles), options.columns)]
-    return np.pad(np.vstack(rows), 2, constant_values=255)
+    head = np.zeros((22, size * options.columns), np.uint8)
+    cv2.putText(head, title, (4, 16), cv2.FONT_HERSHEY_SIMPLEX, 0.5, 255, 1, cv2.LINE_AA)
+    return np.vstack([head, *rows])
+
+
+def _tile(picture: Shown, size: int) -> Picture:
+    spec = InputSpec(height=size, width=size)
+    return resample(
+        stretched(picture.image).astype(np.float32), fit_matrix(picture.image.shape, spec), (size, size)
+    ).astype(np.uint8)
+
+
+def _entry(category: Category, simulated: int, real: int) -> str:
+    counts = f"{simulated} simulated, {real} real" if real else f"{simulated} simulated; no real pictures at hand"
+    return (
+        f"<h2>{html.escape(category.title)}</h2><p>{counts}</p>"
+        f'<img src="{category.name}.png" alt="{html.escape(category.title)}">'
+    )
+
+
+def _page(entries: list[str]) -> str:
+    return (
+        '<!doctype html><html lang="en"><meta charset="utf-8"><title>Simulated beside real</title>'
+        "<style>body{font-family:sans-serif;background:#222;color:#eee;margin:2em}img{max-width:100%}</style>"
+        "<h1>Simulated beside real</h1>" + "\n".join(entries) + "</html>\n"
+    )
 
 
 if __name__ == "__main__":
