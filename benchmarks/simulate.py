@@ -13,10 +13,10 @@ import numpy as np
 from spinalis.simulate import simulate_study
 from spinalis.simulate.protocols import axial_stacks, sagittal_stack
 from spinalis.simulate.scanner import Stack, distances_to, turned_axes
-from spinalis.simulate.sequence import sample_protocol, signal_table
+from spinalis.simulate.sequence import Contrast, sample_protocol, signal_table
 from spinalis.simulate.study import expose, render_labels, sample_body
 from spinalis.simulate.tissue import sample_tissues
-from spinalis.vocabulary import Plane, Region, Sequence
+from spinalis.vocabulary import Plane, Region
 
 SEED = 3
 REPEATS = 3
@@ -49,13 +49,13 @@ def main() -> None:
         spacing_mm=5.0,
     )
     tissues = sample_tissues(rng, 1.5, subject.age)
-    contrasts = (Sequence.T2W, Sequence.T1W, Sequence.STIR)
+    contrasts = (Contrast.T2W, Contrast.T1W, Contrast.STIR)
 
     def work(stack: Stack, count: int) -> None:
         anatomy = render_labels(body, stack)
         distances = distances_to(stack, subject)
-        for sequence in contrasts[:count]:
-            table = signal_table(sample_protocol(rng, sequence, 1.5), tissues)
+        for contrast in contrasts[:count]:
+            table = signal_table(sample_protocol(rng, contrast, 1.5), tissues)
             expose(rng, anatomy, (*table, tissues.texture), stack, distances)
 
     for name, stack in (("15 sagittal slices", sagittal), ("25 axial slices", axial)):

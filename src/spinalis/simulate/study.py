@@ -25,7 +25,7 @@ from spinalis.simulate.protocols import (
     sagittal_stack,
 )
 from spinalis.simulate.scanner import SAMPLE_OFFSETS, Stack, distances_to, sample_artefacts, scan
-from spinalis.simulate.sequence import Protocol, sample_protocol, signal_table
+from spinalis.simulate.sequence import Contrast, Protocol, sample_protocol, signal_table
 from spinalis.simulate.tissue import sample_tissues
 from spinalis.simulate.truth import Truth, measures_of, truth_document, truth_of
 from spinalis.vocabulary import Anatomy, Condition, Level, Plane, Region, Sequence, Severity
@@ -140,7 +140,10 @@ def _acquire(rng: np.random.Generator, subject: Subject, body: "Body", region: R
     if rng.random() < 0.3:
         plan.insert(0, (coronal_stack(rng, subject, region), [Sequence.T2W if rng.random() < 0.7 else Sequence.T1W]))
     tissues = sample_tissues(rng, field_t, subject.age)
-    protocols = {sequence: sample_protocol(rng, sequence, field_t) for sequence in Sequence}
+    contrasts = {Sequence.T1W: Contrast.T1W, Sequence.T2W: Contrast.T2W, Sequence.STIR: Contrast.STIR}
+    if rng.random() < 0.08:
+        contrasts[Sequence.T2W] = Contrast.T2W_FS
+    protocols = {sequence: sample_protocol(rng, contrast, field_t) for sequence, contrast in contrasts.items()}
     series: list[SimulatedSeries] = []
     for stack, sequences in plan:
         labels, texture = render_labels(body, stack)
@@ -177,10 +180,8 @@ def _acquire_other(rng: np.random.Generator, subject: Subject, body: "Body") -> 
     for _ in range(int(rng.integers(2, 5))):
         stack = other_stack(rng, subject, kind)
         anatomy = render_labels(body, stack) if kind == ABDOMEN else shape_labels(kind, subject.noise, size, stack)
-        sequence = (Sequence.T1W, Sequence.T2W, Sequence.OTHER, Sequence.STIR)[
-            int(rng.choice(4, p=(0.3, 0.4, 0.2, 0.1)))
-        ]
-        protocol = sample_protocol(rng, sequence, field_t)
+        contrast = (Contrast.T1W, Contrast.T2W, Contrast.PD, Contrast.STIR)[int(rng.choice(4, p=(0.3, 0.4, 0.2, 0.1)))]
+        protocol = sample_protocol(rng, contrast, field_t)
         tables = (*signal_table(protocol, tissues), tissues.texture)
         away = np.zeros((stack.rows, stack.columns))
         distances = distances_to(stack, subject) if kind == ABDOMEN else (away - 100.0, away)
@@ -191,7 +192,7 @@ def _acquire_other(rng: np.random.Generator, subject: Subject, body: "Body") -> 
                 anatomy=Anatomy.OTHER,
                 region=Region.UNKNOWN,
                 plane=stack.plane,
-                sequence=sequence,
+                sequence=protocol.sequence,
                 cord=(False,) * stack.count,
                 pixels=pixels,
             )

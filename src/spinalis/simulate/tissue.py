@@ -1,13 +1,15 @@
 """The tissues: what a label of the kernel means for the signal.
 
-Values are effective ones for fast spin echo, 1.5 T and 3 T.
+Values are effective ones for fast spin echo at 1.5 T and 3 T; other fields follow the power law through the two, as
+Bottomley et al., Med Phys 1984, found for T1.
 
 Source:
     T1 and T2 of muscle, cord, blood, liver, kidney: Stanisz et al., MRM 2005; de Bazelaire et al., Radiology 2004. Fat
     and marrow: Gold et al., AJR 2004; Le Ster et al., JMRI 2016 (marrow fat by age). Discs by degeneration:
     Marinelli et al., Spine 2010 (T2 falls with the Pfirrmann grade). CSF T2 is an effective value (flow). The T2 of
     fat is that of an echo train (J-coupling): Henkelman et al., MRM 1992. Ligament, cortex, dura, densities and every
-    `texture` were fitted beside real images.
+    `texture` were fitted beside real images. Diffusion: Le Bihan and Iima, PLoS Biol 2015 (CSF, cord), Kealey et al.,
+    Radiology 2005 (discs), Herneth et al., Radiology 2002 (marrow); enhancement was fitted by eye.
     The papers are cited from memory: look a value up before relying on it.
 """
 
@@ -115,13 +117,53 @@ RELAXATION: dict[Tissue, Relaxation] = {
     Tissue.PEDICLE: Relaxation(t1=(1000, 1200), t2=(56, 50), density=0.88, fat=0.5, texture=0.1),
     Tissue.OSTEOPHYTE: Relaxation(t1=(1000, 1200), t2=(50, 46), density=0.7, fat=0.45, texture=0.12),
 }
+DIFFUSION_UM2_MS: dict[Tissue, float] = {
+    Tissue.CSF: 3.0,
+    Tissue.FLUID: 2.8,
+    Tissue.NUCLEUS_0: 1.9,
+    Tissue.NUCLEUS_1: 1.7,
+    Tissue.NUCLEUS_2: 1.5,
+    Tissue.NUCLEUS_3: 1.2,
+    Tissue.MUSCLE: 1.5,
+    Tissue.CORD_WHITE: 0.9,
+    Tissue.CORD_GREY: 0.9,
+    Tissue.BRAIN_WHITE: 0.75,
+    Tissue.BRAIN_GREY: 0.85,
+    Tissue.ROOT: 1.3,
+    Tissue.ROOTLET: 1.5,
+    Tissue.MARROW: 0.45,
+    Tissue.PEDICLE: 0.45,
+    Tissue.OSTEOPHYTE: 0.45,
+    Tissue.MODIC_1: 1.1,
+    Tissue.KIDNEY: 2.1,
+    Tissue.FLOW_VOID: 3.0,
+    Tissue.SLOW_BLOOD: 2.2,
+}
+"""Mean diffusion coefficients of water; `DIFFUSION_OF_THE_REST` elsewhere."""
+
+DIFFUSION_OF_THE_REST = 1.1
+
+ENHANCEMENT_MMOL: dict[Tissue, float] = {
+    Tissue.SLOW_BLOOD: 0.9,
+    Tissue.BODY_VEIN: 0.7,
+    Tissue.KIDNEY: 1.2,
+    Tissue.LIVER: 0.35,
+    Tissue.MODIC_1: 0.35,
+    Tissue.MUSCLE: 0.06,
+    Tissue.SKIN: 0.1,
+    Tissue.JOINT: 0.25,
+    Tissue.BOWEL: 0.25,
+    Tissue.MARROW: 0.06,
+}
+"""Contrast agent minutes after 0.1 mmol/kg, mmol/l of tissue; none elsewhere. Fitted by eye."""
+
 MARROW_TISSUES = (Tissue.MARROW, Tissue.PEDICLE, Tissue.OSTEOPHYTE)
 FAT_TISSUES = (Tissue.FAT, Tissue.EPIDURAL_FAT)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TissueTable:
-    """The tissues of one subject at one field strength, each array (36,) by label: T1 and T2 ms, densities, texture.
+    """The tissues of one subject at one field strength, each array (labels,), times in ms, diffusion in um2/ms.
 
     `fat_t1` and `fat_t2` hold for the fat of every tissue; the water of a fatty tissue keeps its own.
     """
@@ -131,16 +173,16 @@ class TissueTable:
     water: FloatArray
     fat: FloatArray
     texture: FloatArray
+    diffusion: FloatArray
     fat_t1: float
     fat_t2: float
 
 
 def sample_tissues(rng: np.random.Generator, field_t: float, age: float) -> TissueTable:
     """Draw the subject's tissues: marrow fat grows with age, fat and CSF T2 vary with the echo train."""
-    high = field_t > 2
     rows = [RELAXATION[tissue] for tissue in Tissue]
-    t1 = np.array([row.t1[high] for row in rows]) * rng.normal(1, 0.04, len(rows))
-    t2 = np.array([row.t2[high] for row in rows]) * rng.normal(1, 0.07, len(rows))
+    t1 = at_field(np.array([row.t1 for row in rows]), field_t) * rng.normal(1, 0.04, len(rows))
+    t2 = at_field(np.array([row.t2 for row in rows]), field_t) * rng.normal(1, 0.07, len(rows))
     density = np.array([row.density for row in rows]) * rng.normal(1, 0.03, len(rows))
     fraction = np.array([row.fat for row in rows])
     marrow = float(np.clip(rng.normal(0.42 + 0.22 * (age - 20) / 65, 0.1), 0.15, 0.85))
@@ -153,6 +195,14 @@ def sample_tissues(rng: np.random.Generator, field_t: float, age: float) -> Tiss
         water=density * (1 - fraction),
         fat=density * fraction,
         texture=np.array([row.texture for row in rows]),
-        fat_t1=float((370.0 if high else 290.0) * rng.normal(1, 0.04)),
+        diffusion=np.array([DIFFUSION_UM2_MS.get(tissue, DIFFUSION_OF_THE_REST) for tissue in Tissue])
+        * rng.normal(1, 0.06, len(rows)),
+        fat_t1=float(at_field(np.array([RELAXATION[Tissue.FAT].t1]), field_t)[0] * rng.normal(1, 0.04)),
         fat_t2=float(rng.uniform(110, 230)),
     )
+
+
+def at_field(both: FloatArray, field_t: float) -> FloatArray:
+    """Times at any field from those at 1.5 T and 3 T: (N, 2) ms -> (N,) ms."""
+    growth = np.log2(both[:, 1] / both[:, 0])
+    return np.asarray(both[:, 0] * (field_t / 1.5) ** growth, float)
