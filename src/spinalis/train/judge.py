@@ -120,11 +120,11 @@ def real_triage_table(root: Path, pack: Pack) -> Table:
     sources = list(dict.fromkeys(source for source, _ in hits))
     rows = []
     for source in sources:
-        cells = [_right(hits.get((source, head), [])) for head in HEADS]
+        cells = [share_right(hits.get((source, head), [])) for head in HEADS]
         rows.append((source, *cells))
     pooled = {head: [hit for (_, name), found in hits.items() if name == head for hit in found] for head in HEADS}
-    rows.append(("all, pooled by slice", *[_right(pooled[head]) for head in HEADS]))
-    rows.append(("no skill (most frequent class)", *[_majority(pooled[head]) for head in HEADS]))
+    rows.append(("all, pooled by slice", *[share_right(pooled[head]) for head in HEADS]))
+    rows.append(("no skill (most frequent class)", *[share_of_most_frequent(pooled[head]) for head in HEADS]))
     return Table(
         title="Triage of single real slices, from pixels alone",
         columns=("source (held out)", *HEADS),
@@ -136,13 +136,15 @@ def real_triage_table(root: Path, pack: Pack) -> Table:
     )
 
 
-def _right(found: Sequence[tuple[bool, str]]) -> str:
+def share_right(found: Sequence[tuple[bool, str]]) -> str:
+    """The share of right answers among pairs of (right, true word), as a cell."""
     return percent(Share(count=sum(right for right, _ in found), total=len(found))) if found else UNDEFINED
 
 
-def _majority(found: Sequence[tuple[bool, str]]) -> str:
+def share_of_most_frequent(found: Sequence[tuple[bool, str]]) -> str:
+    """The share of the most frequent true word, as a cell: the constant answer."""
     words = [word for _, word in found]
-    return percent(Share(count=max(words.count(word) for word in set(words)), total=len(words)))
+    return percent(Share(count=max(map(words.count, set(words)), default=0), total=len(words)))
 
 
 def real_dicom_table(root: Path, packs: tuple[Pack, ...]) -> Table:
@@ -210,9 +212,9 @@ def simulated_triage_table(judged: Sequence[Judged]) -> Table:
     rows = [
         (
             head,
-            _right(series.get(head, [])),
-            _right(slices[head]),
-            _majority(slices[head]),
+            share_right(series.get(head, [])),
+            share_right(slices[head]),
+            share_of_most_frequent(slices[head]),
         )
         for head in (*HEADS, "cord")
     ]

@@ -256,7 +256,9 @@ def main() -> None:
     """Parse the command line and make the packs asked for."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("packs", nargs="*", help=f"some of {', '.join(MAKERS)}; all if none is named")
-    parser.add_argument("--data", type=Path, help="folder of the open real images; simulation only where absent")
+    images = parser.add_mutually_exclusive_group()
+    images.add_argument("--data", type=Path, help="folder of the open real images; simulation only where absent")
+    images.add_argument("--simulation-only", action="store_true", help="train without real images, even if at hand")
     parser.add_argument("--out", type=Path, default=DEFAULT_FOLDER, help="folder of packs to write")
     parser.add_argument("--runs", type=Path, default=Path("runs"), help="caches and checkpoints")
     parser.add_argument("--jobs", type=int, default=2, help="simulating processes")
@@ -267,7 +269,7 @@ def main() -> None:
     if unknown:
         parser.error(f"packs: expected some of {', '.join(MAKERS)}, got {', '.join(sorted(unknown))}")
     job = Job(
-        data=open_images.find_root(given.data),
+        data=None if given.simulation_only else open_images.find_root(given.data),
         runs=given.runs,
         out=given.out,
         jobs=given.jobs,

@@ -99,9 +99,9 @@ CATEGORIES: tuple[Category, ...] = (
     ),
     _cervical(
         "cervical-axial-other",
-        "Neck, axial T2* and MT",
+        "Neck, axial (real: T2* and MT; simulated: T2w)",
         _AXIAL,
-        Sequence.OTHER,
+        Sequence.T2W,
         ("volume:nifti/sct_testing_cervical_ax_t2star.nii.gz", "volume:nifti/sct_testing_cervical_ax_mt1.nii.gz"),
     ),
     _cervical(
@@ -196,7 +196,7 @@ def _volume(path: Path, plane: Plane) -> Iterator[Shown]:
 
 
 def simulated_pictures(
-    categories: Iterable[Category], wanted: int, seed: int, most_studies: int = 200
+    categories: Iterable[Category], wanted: int, seed: int, most_studies: int = 40
 ) -> Mapping[str, list[Shown]]:
     """One picture per study and category, until each has `wanted`; each study is simulated once for all of them.
 
