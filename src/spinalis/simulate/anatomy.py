@@ -33,7 +33,7 @@ NAMES = (
 )
 PLANE_OF_LEVEL = {level: 20 + index for index, level in enumerate(Level)}
 PLANE_OF_LANDMARK = {"T11/T12": 18, "T12/L1": 19, "S1/S2": 25}
-L1, L2, L3, L5, S1 = 19, 20, 21, 23, 24
+T8, L1, L2, L3, L5, S1, COCCYX = 14, 19, 20, 21, 23, 24, 29
 
 BODY_HEIGHT = (
     *(10, 22, 13, 13, 13, 13.5, 14.5),
@@ -131,7 +131,9 @@ VERTEBRA_FIELDS = [
 ]
 WHOLE_FIELDS = [
     *("conus", "sac_end", "infiltration", "bowel", "gas", "vessel", "psoas", "warp", "fine_warp", "heart_side"),
-    *("z_l1", "z_l4", "z_s1", "female", "bladder", "grain", "liver"),
+    *("z_l1", "z_l4", "z_s1", "female", "bladder", "grain", "liver", "slow_veins", "z_heart"),
+    *("head_x", "head_y", "head_z", "head_nod", "head_lean", "head_size", "scalp", "ventricle", "cord_x", "cord_y"),
+    *("y_hip", "z_hip", "hip_size"),
 ]
 PLANE_TYPE = np.dtype([(name, np.float64) for name in PLANE_FIELDS])
 SIDE_TYPE = np.dtype([(name, np.float64) for name in SIDE_FIELDS])
@@ -152,8 +154,9 @@ class Subject:
         sides: (31, 2) of `SIDE_TYPE`: right, left.
         rootlets: (N, 6): position across, position front to back (both -1..1 in the sac), sway, phase, the level
             (in planes from the top) where it leaves, radius mm.
-        contour: (Z, 8) by `CONTOUR_STEP_MM` from `contour_z`: spine x, spine y, back skin y, front skin y, half
-            width, thickness of the back fat, of the front fat, level in planes from the top.
+        contour: (Z, 9) by `CONTOUR_STEP_MM` from `contour_z`: spine x, spine y, back skin y, front skin y, half
+            width, thickness of the back fat, of the front fat, level in planes from the top, how square (0..1). In
+            the head, which has its own outline, spine and skin only say that nothing there breathes.
         whole: (1,) of `WHOLE_TYPE`.
         noise: (64, 64, 64) periodic smooth noise of unit variance.
     """
@@ -188,8 +191,8 @@ def sample_subject(rng: np.random.Generator) -> Subject:
     planes = _sample_planes(rng, size, age, curve)
     vertebrae = _sample_vertebrae(rng, size, age, planes)
     frames = _sample_frames(rng, planes, vertebrae, curve)
-    contour, contour_z = _sample_contour(rng, frames, planes, vertebrae)
-    whole = _sample_whole(rng, frames, female, age)
+    contour, contour_z = _sample_contour(rng, frames, planes, vertebrae, female)
+    whole = _sample_whole(rng, frames, planes, female, age, size)
     return Subject(
         frames=frames,
         planes=planes,
@@ -358,11 +361,11 @@ def _sample_rootlets(rng: np.random.Generator) -> FloatArray:
 
 
 def _sample_contour(
-    rng: np.random.Generator, frames: FloatArray, planes: NDArray[np.void], vertebrae: NDArray[np.void]
+    rng: np.random.Generator, frames: FloatArray, planes: NDArray[np.void], vertebrae: NDArray[np.void], female: bool
 ) -> tuple[FloatArray, float]:
     """The outline of the body around the spine, as a table over z."""
     centre = frames[:, 0]
-    low, high = centre[-1, 2] - 100, centre[0, 2] + 160
+    low, high = centre[-1, 2] - 260, centre[0, 2] + 190
     z = np.arange(low, high, CONTOUR_STEP_MM)
     order = slice(None, None, -1)
 
@@ -374,21 +377,44 @@ def _sample_contour(
 
     spinous = np.append(vertebrae["spinous_length"], 0.0)
     reach = planes["half_depth"] + planes["canal_depth"] + spinous
-    tip = at(centre[:, 1] + frames[:, 2, 1] * reach)
+    tips = centre + frames[:, 2] * reach[:, None]
+    rising = np.argsort(tips[:, 2])
+    tip = np.interp(z, tips[rising, 2], tips[rising, 1])
     level = at(np.arange(PLANES, dtype=float))
     heavy = float(np.clip(rng.normal(0, 1), -1.8, 2.6))
-    knots = (0, 3, 7, 12, 17, 21, 24, 26, 30)
-    back_fat = np.interp(level, knots, (10, 8, 9, 7, 7, 11, 22, 22, 24)) * np.exp(0.45 * heavy)
-    depth = np.interp(level, knots, (190, 125, 150, 215, 225, 215, 220, 225, 215)) * np.exp(0.13 * heavy)
-    half_width = np.interp(level, knots, (75, 62, 120, 165, 160, 160, 180, 185, 180)) * np.exp(0.09 * heavy)
-    front_fat = np.interp(level, knots, (6, 5, 10, 14, 16, 22, 26, 28, 20)) * np.exp(0.6 * heavy)
+    knots = (0, 3, 5, 7, 8, 10, 13, 17, 21, 24, 26, 28, 30)
+    hips = 1.12 if female else 1.0
+    back_fat = np.interp(level, knots, (6, 6, 6, 8, 9, 8, 7, 7, 11, 20, 24, 26, 24)) * np.exp(0.45 * heavy) * hips
+    depth = np.interp(level, knots, (112, 112, 122, 138, 160, 195, 215, 222, 212, 218, 224, 222, 200))
+    depth *= np.exp(0.13 * heavy)
+    half_width = np.interp(level, knots, (64, 60, 64, 104, 176, 208, 182, 164, 158, 178, 186, 188, 182))
+    half_width *= np.exp(0.09 * heavy) * np.interp(level, (7, 8, 17, 21, 26), (1, 0.98, 0.98, 1, hips**0.5))
+    front_fat = np.interp(level, knots, (5, 4, 4, 6, 8, 12, 14, 15, 22, 26, 28, 26, 20)) * np.exp(0.6 * heavy)
+    square = np.interp(level, (5, 8, 12, 24, 30), (0.15, 0.7, 0.75, 0.6, 0.5))
     outermost = np.lib.stride_tricks.sliding_window_view(np.pad(tip, 8, mode="edge"), 17).max(axis=1)
-    back = smooth(smooth(0.5 * (outermost + tip), 10) + 4, 12) + back_fat + _smooth(rng.normal(0, 25, len(z)), 12)
+    back = smooth(smooth(0.5 * (outermost + tip), 10) + 8, 12) + back_fat + _smooth(rng.normal(0, 25, len(z)), 12)
+    back = smooth(np.maximum(back, outermost + 8), 4)
+    buttock = 24 * hips * np.exp(-(((level - 28.6) / 2.2) ** 2))
     front = smooth(back - depth, 40)
-    contour = np.stack(
-        [at(centre[:, 0]), at(centre[:, 1]), back, front, smooth(half_width, 20), back_fat, front_fat, level], axis=1
-    )
+    spine = at(centre[:, 1])
+    head = foramen_magnum(frames, planes)
+    nape = head[1] + 62 - 0.0055 * np.clip(head[2] + 30 - z, 0, 85) ** 2
+    back = np.where(z > head[2] - 55, smooth(np.maximum(back, nape), 6), back)
+    below = np.clip(centre[-1, 2] - z, 0, None)
+    back -= smooth(np.minimum(0.45 * below, 55), 20)
+    top = np.clip((z - centre[0, 2] - 6) / 30, 0, 1)
+    spine -= 170 * top
+    back += 12 * top + buttock
+    half_width, back_fat = smooth(half_width, 16), back_fat + 0.6 * buttock
+    contour = np.stack((at(centre[:, 0]), spine, back, front, half_width, back_fat, front_fat, level, square), axis=1)
     return contour, float(low)
+
+
+def foramen_magnum(frames: FloatArray, planes: NDArray[np.void]) -> FloatArray:
+    """The middle of the cord where it passes the plane above C1, LPS mm: the origin of the head."""
+    top = planes[0]
+    behind = top["half_depth"] + top["sac_gap"] + top["sac_half_depth"] - 0.4
+    return np.asarray(frames[0, 0] + behind * frames[0, 2], float)
 
 
 def _smooth(values: FloatArray, sigma: float) -> FloatArray:
@@ -398,8 +424,12 @@ def _smooth(values: FloatArray, sigma: float) -> FloatArray:
     return np.asarray(np.convolve(padded, kernel / kernel.sum(), "valid"), float)
 
 
-def _sample_whole(rng: np.random.Generator, frames: FloatArray, female: bool, age: float) -> NDArray[np.void]:
+def _sample_whole(
+    rng: np.random.Generator, frames: FloatArray, planes: NDArray[np.void], female: bool, age: float, size: float
+) -> NDArray[np.void]:
     whole = np.zeros(1, WHOLE_TYPE)
+    top = planes[0]
+    head = foramen_magnum(frames, planes)
     values = {
         "conus": float(np.clip(rng.normal(19.55, 0.42), 18.5, 20.6)),
         "sac_end": float(np.clip(rng.normal(25.5, 0.3), 24.8, 26.3)),
@@ -418,6 +448,21 @@ def _sample_whole(rng: np.random.Generator, frames: FloatArray, female: bool, ag
         "bladder": rng.uniform(0.3, 1.2),
         "grain": rng.uniform(0.5, 1.1),
         "liver": rng.uniform(0.8, 1.15),
+        "slow_veins": rng.uniform(0, 1),
+        "z_heart": frames[T8, 0, 2],
+        "head_x": head[0],
+        "head_y": head[1],
+        "head_z": head[2],
+        "head_nod": rng.normal(0, 0.08),
+        "head_lean": frames[0, 3, 1] / frames[0, 3, 2],
+        "head_size": 0.35 + 0.65 * float(np.clip(size, 0.92, 1.1)) * rng.normal(1, 0.02),
+        "scalp": rng.uniform(-2, 2.5),
+        "ventricle": 0.75 + 0.5 * max(0.0, (age - 30) / 60) + rng.uniform(-0.12, 0.25),
+        "cord_x": top["cord_half_width"],
+        "cord_y": top["cord_half_depth"],
+        "y_hip": frames[S1, 0, 1] - 34 * size,
+        "z_hip": frames[COCCYX, 0, 2] + 6,
+        "hip_size": 0.3 + 0.7 * size,
     }
     for name, value in values.items():
         whole[name] = value

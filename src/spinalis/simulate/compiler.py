@@ -11,9 +11,13 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 SOURCES = (
     "anatomy.py",
+    "belly.py",
+    "chest.py",
     "compiler.py",
     "coordinates.py",
+    "head.py",
     "kernel.py",
+    "neck.py",
     "other.py",
     "render.py",
     "surroundings.py",
