@@ -3,7 +3,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from pydicom.uid import RLELossless
 
 from spinalis.errors import RecipeError, TableError
 from spinalis.formats.rsna_csv import PLACES, LabelPoint, SeriesKind
@@ -12,59 +11,20 @@ from spinalis.models.prepare import InputSpec
 from spinalis.train import grade
 from spinalis.train.data import rsna
 from spinalis.vocabulary import LEVELS, Anatomy, Condition, Level, Plane, Sequence, Severity
-from tests.dicoms import AXIAL, COLUMNS, ROWS, SAGITTAL, classic, picture, save
-from tests.rsna import write_csv, write_labels
+from tests.dicoms import COLUMNS, ROWS
+from tests.rsna import write_csv, write_labels, write_set
 
 SPEC = InputSpec(height=24, width=24, spacing_mm=1.5)
 CANAL = Condition.SPINAL_CANAL_STENOSIS
 LEFT_RECESS, RIGHT_RECESS = Condition.LEFT_SUBARTICULAR_STENOSIS, Condition.RIGHT_SUBARTICULAR_STENOSIS
-STRIPPED = dict.fromkeys(
-    ("Modality", "SOPClassUID", "EchoTime", "RepetitionTime", "SeriesNumber", "PatientName", "StudyInstanceUID")
-)
-SERIES = {"21": ("Sagittal T1", SAGITTAL), "22": ("Sagittal T2/STIR", SAGITTAL), "23": ("Axial T2", AXIAL)}
-MIDDLE, LEVEL_Z = 16.0, (40.0, 30.0, 20.0, 10.0, 0.0)
-
-
-def save_instance(folder: Path, series: str, index: int, count: int) -> None:
-    """An RLE instance whose number runs against its position, as in a third of the sagittal T1 series."""
-    position = [4.0 * index, -20.0, 45.0] if series != "23" else [-6.0, -20.0, 5.0 * index]
-    dataset = classic(
-        index,
-        int(series),
-        **STRIPPED,
-        InstanceNumber=count - index,
-        SeriesDescription=SERIES[series][0].split()[1][:2],
-        ImagePositionPatient=position,
-        ImageOrientationPatient=SERIES[series][1],
-    )
-    dataset.StudyInstanceUID = "1.2.3"
-    dataset.compress(RLELossless, picture(index), generate_instance_uid=False)
-    del dataset.StudyInstanceUID
-    save(dataset, folder / series / f"{count - index}.dcm", RLELossless)
-
-
-def canal_pixel(level: int) -> tuple[float, float]:
-    """Column and row of the canal of a level on a sagittal slice."""
-    return 20.0 / 1.25, (45.0 - LEVEL_Z[level]) / 1.5
+MIDDLE = 16.0
 
 
 @pytest.fixture(scope="module")
 def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two studies with pictures and one without; nine slices per series, headers nearly empty."""
-    root = tmp_path_factory.mktemp("rsna")
-    points, described = [], []
-    for study in ("100", "200"):
-        for series, (words, _) in SERIES.items():
-            described.append([study, series, words])
-            for index in range(9):
-                save_instance(root / "train_images" / study, series, index, 9)
-        for number, level in enumerate(LEVELS):
-            points.append([study, "22", 5, CANAL.value, level.value, *canal_pixel(number)])
-    grades = {"100": [0] * 25, "200": [-1] * 5 + [2] * 20, "300": [1] * 25}
-    write_labels(root / "train.csv", grades)
-    header = ["study_id", "series_id", "instance_number", "condition", "level", "x", "y"]
-    write_csv(root / "train_label_coordinates.csv", header, points)
-    write_csv(root / "train_series_descriptions.csv", ["study_id", "series_id", "series_description"], described)
+    """Two studies with pictures and one without."""
+    root = write_set(tmp_path_factory.mktemp("rsna"), {"100": [0] * 25, "200": [-1] * 5 + [2] * 20})
+    write_labels(root / "train.csv", {"100": [0] * 25, "200": [-1] * 5 + [2] * 20, "300": [1] * 25})
     return root
 
 
@@ -162,20 +122,24 @@ def test_swapped_sides_are_noticed() -> None:
 
 def test_bags_are_cut_once_and_carry_the_labels(root: Path, tmp_path: Path) -> None:
     studies = rsna.read(root)
-    told: list[tuple[int, int]] = []
-    files, lost = rsna.harvest(studies, tmp_path, SPEC, "labels", 1, lambda done, total: told.append((done, total)))
-    assert (len(files), lost, told) == (2, [], [(1, 2), (2, 2)])
+    found, lost = rsna.harvest(studies, tmp_path, SPEC, "labels", 1)
+    assert ([item for item, _ in found], lost) == (list(studies), [])
+    files = [file for _, file in found]
+    assert [rsna.is_simulated(file) for file in files] == [True, True], "no study UID: nothing is claimed"
     bags = grade.load_bags(files)
     assert bags.crops.shape == (20, len(SLOTS), 1, 24, 24)
     assert bags.crops.any(axis=(1, 2, 3, 4)).all()
     assert (bags.grades[:10] == 0).all()
     assert (bags.grades[10:] == [-1, 2, 2]).all()
+    assert bags.levels.tolist() == [0, 0, 1, 1, 2, 2, 3, 3, 4, 4] * 2
+    assert bags.studies.tolist() == [0] * 10 + [1] * 10
+    assert not bags.usable("canal")[10:].any()
     start = len(VIEWS[0].offsets_mm)
     assert bags.mask[:, start : start + 3].all(), "the sagittal T2w slices next to the midline"
     before = [file.stat().st_mtime_ns for file in files]
-    assert [file.stat().st_mtime_ns for file in rsna.harvest(studies, tmp_path, SPEC, "labels", 1)[0]] == before
+    assert [file.stat().st_mtime_ns for _, file in rsna.harvest(studies, tmp_path, SPEC, "labels", 1)[0]] == before
     changed = replace(studies[0], grades=dict.fromkeys(PLACES))
-    assert rsna.harvest([changed], tmp_path, SPEC, "labels", 1)[0][0] not in files
+    assert rsna.harvest([changed], tmp_path, SPEC, "labels", 1)[0][0][1] not in files
 
 
 def test_studies_without_bags_are_told_with_their_reason(root: Path, tmp_path: Path) -> None:

@@ -31,8 +31,12 @@ def fresh() -> nn.Module:
 def test_training_learns(tmp_path: Path) -> None:
     network = fit(fresh(), draw, loss, replace(OPTIONS, steps=150, learning_rate=0.2), tmp_path)
     assert network.weight.detach().numpy()[0] == pytest.approx([1.0, -2.0, 0.5], abs=0.05)
-    steps = [int(line.split(",")[0]) for line in (tmp_path / "metrics.csv").read_text().splitlines()]
-    assert steps == [25, 50, 75, 100, 125, 150]
+    header, *rows = [line.split(",") for line in (tmp_path / "metrics.csv").read_text().splitlines()]
+    assert header == ["step", "loss", "learning_rate"]
+    assert [int(row[0]) for row in rows] == [25, 50, 75, 100, 125, 150]
+    losses, rates = [float(row[1]) for row in rows], [float(row[2]) for row in rows]
+    assert losses[-1] < losses[0] / 10
+    assert rates == sorted(rates, reverse=True)
 
 
 class KilledError(Exception):

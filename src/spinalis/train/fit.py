@@ -1,6 +1,5 @@
 """One training loop for every task: samples drawn by number, so that a run repeats and resumes exactly."""
 
-import csv
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,11 +10,12 @@ import numpy as np
 import torch
 from lightning.fabric import Fabric
 from numpy.typing import NDArray
-from rich.progress import Progress
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset, Subset
 
 from spinalis.errors import RecipeError
+from spinalis.train.journal import Journal
+from spinalis.train.progress import progress
 
 Sample = Mapping[str, NDArray[Any]]
 Draw = Callable[[np.random.Generator], Sample]
@@ -73,7 +73,7 @@ def fit(network: nn.Module, draw: Draw, loss: Loss, options: FitOptions, folder:
         draw: makes one sample, a mapping of arrays, from a random generator.
         loss: (network, batch) -> scalar.
         options: how long and how fast.
-        folder: takes `last.ckpt` and `metrics.csv`.
+        folder: takes `last.ckpt` and `metrics.csv`, see `journal`.
 
     Returns:
         The trained network in evaluation mode, on the CPU.
@@ -95,18 +95,17 @@ def fit(network: nn.Module, draw: Draw, loss: Loss, options: FitOptions, folder:
     state = {"network": wrapped, "optimizer": optimizer, "schedule": schedule, "step": 0, "made_for": made_for}
     _resume(fabric, state, folder)
     loader = _loader(draw, options, int(state["step"]), fabric)
-    with Progress(transient=True) as progress, (folder / "metrics.csv").open("a", newline="") as lines:
-        bar = progress.add_task(folder.name, total=options.steps, completed=int(state["step"]))
-        metrics = csv.writer(lines)
+    with progress() as shown, Journal(folder, int(state["step"])) as journal:
+        bar = shown.add_task(f"Training {folder.name}", total=options.steps, completed=int(state["step"]), note="")
         recent: list[float] = []
         for batch in loader:
             torch.manual_seed(options.seed * 1_000_003 + int(state["step"]))  # so that dropout resumes exactly, too
             recent.append(_step(wrapped, batch, loss, (fabric, optimizer, schedule)))
             state["step"] = int(state["step"]) + 1
-            progress.advance(bar)
+            shown.advance(bar)
             if state["step"] % REPORT_EVERY == 0:
-                metrics.writerow([state["step"], f"{np.mean(recent):.5f}"])
-                lines.flush()
+                journal.write(state["step"], float(np.mean(recent)), float(schedule.get_last_lr()[0]))
+                shown.update(bar, note=f"loss {np.mean(recent):.4f}")
                 recent.clear()
             if state["step"] % options.checkpoint_every == 0 or state["step"] == options.steps:
                 fabric.save(folder / "next.ckpt", state)
@@ -115,10 +114,9 @@ def fit(network: nn.Module, draw: Draw, loss: Loss, options: FitOptions, folder:
 
 
 def _resume(fabric: Fabric, state: dict[str, Any], folder: Path) -> None:
-    """Load the checkpoint, if there is one of this very run, and drop the metrics that came after it."""
-    checkpoint, metrics = folder / "last.ckpt", folder / "metrics.csv"
+    """Load the checkpoint, if there is one of this very run."""
+    checkpoint = folder / "last.ckpt"
     if not checkpoint.exists():
-        metrics.unlink(missing_ok=True)
         return
     made_for = torch.load(checkpoint, map_location="cpu", weights_only=True).get("made_for")
     if made_for != state["made_for"]:
@@ -128,8 +126,6 @@ def _resume(fabric: Fabric, state: dict[str, Any], folder: Path) -> None:
         )
     rest = fabric.load(checkpoint, {name: state[name] for name in ("network", "optimizer", "schedule")})
     state["step"] = rest["step"]
-    rows = metrics.read_text().splitlines() if metrics.exists() else []
-    metrics.write_text("".join(f"{row}\n" for row in rows if int(row.split(",")[0]) <= int(state["step"])))
 
 
 def _loader(draw: Draw, options: FitOptions, done: int, fabric: Fabric) -> Any:

@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from spinalis.errors import RecipeError
 from spinalis.grade.crops import VIEWS
 from spinalis.grade.grade import VIEWS_OF, slots_of
 from spinalis.models.prepare import InputSpec
@@ -31,11 +32,22 @@ GAMMA, NOISE = 0.25, 0.04
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bags:
-    """crops (n, slots, C, H, W) bytes, mask (n, slots), grades (n, 3) in the order of `VIEWS_OF`, or `UNLABELLED`."""
+    """Bags of several studies, one row each.
+
+    crops (n, slots, C, H, W) bytes; mask (n, slots); grades (n, 3) in the order of `VIEWS_OF`, or `UNLABELLED`;
+    levels (n,), index into `LEVELS`; studies (n,), a number for each study.
+    """
 
     crops: NDArray[np.uint8]
     mask: NDArray[np.float32]
     grades: NDArray[np.int8]
+    levels: NDArray[np.int8]
+    studies: NDArray[np.int64]
+
+    def usable(self, output: str) -> NDArray[np.bool_]:
+        """(n,): is it labelled for an output, and does it show what the output looks at?"""
+        labelled = self.grades[:, list(VIEWS_OF).index(output)] != UNLABELLED
+        return np.asarray(labelled & self.mask[:, slots_of(output)].any(axis=1))
 
 
 def input_spec(recipe: Mapping[str, Any]) -> InputSpec:
@@ -45,13 +57,13 @@ def input_spec(recipe: Mapping[str, Any]) -> InputSpec:
 
 def load_bags(files: Sequence[Path]) -> Bags:
     """All bags of harvested studies."""
-    parts: dict[str, list[NDArray[Any]]] = {"bag_crops": [], "bag_mask": [], "bag_grades": []}
+    parts: dict[str, list[NDArray[Any]]] = {"crops": [], "mask": [], "grades": [], "levels": []}
     for file in files:
         with np.load(file) as arrays:
             for name, part in parts.items():
-                part.append(arrays[name])
-    joined = {name: np.concatenate(part) for name, part in parts.items()}
-    return Bags(crops=joined["bag_crops"], mask=joined["bag_mask"], grades=joined["bag_grades"])
+                part.append(arrays[f"bag_{name}"])
+    studies = np.repeat(np.arange(len(files)), [len(part) for part in parts["levels"]])
+    return Bags(studies=studies, **{name: np.concatenate(part) for name, part in parts.items()})
 
 
 def draw_from(bags: Bags) -> Draw:
@@ -106,10 +118,15 @@ def loss(network: nn.Module, batch: Mapping[str, Tensor]) -> Tensor:
     return total
 
 
+def build(recipe: Mapping[str, Any]) -> BagGrader:
+    """The untrained network of a recipe."""
+    return BagGrader(widths=tuple(recipe["widths"]))
+
+
 def train(bags: Bags, recipe: Mapping[str, Any], options: FitOptions, folder: Path) -> BagGrader:
     """Train a grader."""
     torch.manual_seed(options.seed)
-    network = BagGrader(widths=tuple(recipe["widths"]))
+    network = build(recipe)
     chosen = replace(options, steps=recipe["steps"], batch=recipe["batch"], learning_rate=recipe["learning_rate"])
     fit(network, draw_from(bags), loss, chosen, folder)
     return network
@@ -125,6 +142,23 @@ def logits_of(network: BagGrader, bags: Bags) -> dict[str, FloatArray]:
             for name, logits in zip(VIEWS_OF, answers, strict=False):
                 found[name].append(logits.numpy().astype(float))
     return {name: np.concatenate(parts) for name, parts in found.items()}
+
+
+def calibrate_outputs(network: BagGrader, bags: Bags) -> dict[str, dict[str, Any]]:
+    """Temperature and biases of every output, from bags that were not trained on.
+
+    Raises:
+        RecipeError: an output has no labelled bag.
+    """
+    logits, found = logits_of(network, bags), {}
+    for column, name in enumerate(VIEWS_OF):
+        usable = bags.usable(name)
+        if not usable.any():
+            raise RecipeError(
+                f"Calibration of {name}: expected labelled bags among those kept for it, got none. Take more studies."
+            )
+        found[name] = calibrate(logits[name][usable], bags.grades[usable, column])
+    return found
 
 
 def calibrate(logits: FloatArray, grades: NDArray[np.integer]) -> dict[str, Any]:

@@ -126,13 +126,18 @@ class LogPlaces(nn.Module):
         return self.network.log_probabilities(images)
 
 
+def build(recipe: Mapping[str, Any]) -> LevelUNet:
+    """The untrained network of a recipe."""
+    return LevelUNet(inputs=len(input_spec(recipe["size"]).channels))
+
+
 def train(
     real: Sequence[Example], simulated: Sequence[Example], recipe: Mapping[str, Any], options: FitOptions, folder: Path
 ) -> LevelUNet:
     """Train a localizer on slices of training patients."""
     spec = input_spec(recipe["size"])
     torch.manual_seed(options.seed)
-    network = LevelUNet(inputs=len(spec.channels))
+    network = build(recipe)
     chosen = replace(options, steps=recipe["steps"], batch=recipe["batch"], learning_rate=recipe["learning_rate"])
     fit(LogPlaces(network), draw_from(real, simulated, recipe["real_share"], spec), loss, chosen, folder)
     return network

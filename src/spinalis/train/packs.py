@@ -5,15 +5,17 @@ Resumes where a cut-short run stopped: simulated studies, checkpoints and finish
 
 import argparse
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor, nn
 
 from spinalis.evaluate.tables import percent
-from spinalis.grade.grade import VIEWS_OF, slots_of
+from spinalis.grade.crops import SLOTS
+from spinalis.grade.grade import VIEWS_OF
 from spinalis.localize.decode import CHANNELS
 from spinalis.models import Score, load_pack, load_packs
 from spinalis.models.pack import DEFAULT_FOLDER
@@ -22,7 +24,9 @@ from spinalis.train.data import open_images, spider
 from spinalis.train.data.simulated import Harvest, class_of, fingerprint, harvest, to_bytes
 from spinalis.train.export import PackText, export_onnx, write_pack
 from spinalis.train.fit import FitOptions
-from spinalis.train.networks.level_unet import LevelExport
+from spinalis.train.networks.bag_grader import BagGrader
+from spinalis.train.networks.level_unet import LevelExport, LevelUNet
+from spinalis.train.networks.triage_trunk import TriageTrunk
 from spinalis.train.recipes import load
 from spinalis.triage.header import ANATOMIES, REGIONS, SEQUENCES
 from spinalis.triage.label import PLANES
@@ -47,8 +51,31 @@ LIMITS = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Trained:
+    """A trained network as it is exported, an example of its inputs, and what its pack says of itself."""
+
+    network: nn.Module
+    example: Mapping[str, Tensor]
+    outputs: Sequence[str]
+    text: PackText
+
+    def export(self, folder: Path) -> None:
+        """Write the pack: model, manifest, card.
+
+        Raises:
+            PackError: torch and ONNX Runtime answer differently.
+        """
+        export_onnx(self.network, self.example, self.outputs, folder / "model.onnx")
+        write_pack(folder, self.text)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """Where things are and how much to do. `scale` shrinks data and steps alike, for a quick trial."""
+    """Where things are and how much to do. `scale` shrinks data and steps alike, for a quick trial.
+
+    `data` holds the open real images; a run of a task goes to `folder`, by default `runs/<task>`, and what it reads is
+    kept in `runs/cache`.
+    """
 
     data: Path | None
     runs: Path
@@ -57,11 +84,16 @@ class Job:
     scale: float = 1.0
     threads: int = 1
     accelerator: str = "auto"
+    folder: Path | None = None
 
     def recipe(self, name: str) -> dict[str, Any]:
         """A shipped recipe, its steps scaled."""
         settings = load(name)
         return {**settings, "steps": max(4, round(settings["steps"] * self.scale))}
+
+    def run(self, name: str) -> Path:
+        """The folder of a run: checkpoint and journal."""
+        return self.folder or self.runs / name
 
     def options(self, recipe: Mapping[str, Any], examples: int) -> FitOptions:
         """Training options; the recipe, the number of examples and the harvest's fingerprint name the run."""
@@ -70,6 +102,8 @@ class Job:
             steps=recipe["steps"],
             batch=recipe["batch"],
             learning_rate=recipe["learning_rate"],
+            seed=recipe.get("seed", 1),
+            precision=recipe.get("precision", "32-true"),
             threads=self.threads,
             workers=1,
             accelerator=self.accelerator,
@@ -83,18 +117,13 @@ class Job:
         return harvest(wanted, self.runs / "cache", grade.input_spec(load("grade")), self.jobs)
 
 
-def make_levels(job: Job) -> None:
-    """Train and export the localizer."""
-    recipe = job.recipe("levels")
+def train_levels(job: Job, recipe: Mapping[str, Any]) -> Trained:
+    """Train the localizer."""
     items = spider.read(job.data) if job.data else ()
     real = levels.real_examples([item for item in items if item.subset == "training"])
     simulated = levels.simulated_examples(job.studies("lumbar-balanced"))
-    network = levels.train(
-        real, simulated, recipe, job.options(recipe, len(real) + len(simulated)), job.runs / "levels"
-    )
+    network = levels.train(real, simulated, recipe, job.options(recipe, len(real) + len(simulated)), job.run("levels"))
     spec = levels.input_spec(recipe["size"])
-    example = {"images": torch.rand(2, len(spec.channels), spec.height, spec.width)}
-    export_onnx(LevelExport(network).eval(), example, ["maps"], job.out / "levels" / "model.onnx")
     sources = [f"{len(real)} {SPIDER}"] if real else []
     text = PackText(
         name="levels",
@@ -104,14 +133,25 @@ def make_levels(job: Job) -> None:
         labels={"maps": CHANNELS},
         settings={},
         training_data=[*sources, f"{len(simulated)} slices of {SIMULATED}"],
-        scores=[_unjudged("levels")],
+        scores=[unjudged("levels")],
         notes=[
             "A U-Net that gives, for every disc from T11/T12 to S1/S2, the probability of each place in a sagittal "
             "slice of being its posterior edge in the midline. The chain of five levels is decoded jointly."
         ],
         limits=LIMITS,
     )
-    write_pack(job.out / "levels", text)
+    return trained_levels(network, text)
+
+
+def trained_levels(network: LevelUNet, text: PackText) -> Trained:
+    """What is exported of a localizer."""
+    return Trained(network=LevelExport(network).eval(), example=_pictures(text), outputs=["maps"], text=text)
+
+
+def make_levels(job: Job) -> None:
+    """Train, export and judge the localizer."""
+    trained = train_levels(job, job.recipe("levels"))
+    trained.export(job.out / "levels")
     if job.data:
         found = judge.real_levels(job.data, load_pack(job.out / "levels"))
         figures = "; ".join(
@@ -119,23 +159,24 @@ def make_levels(job: Job) -> None:
             f"{percent(item.no_skill.all_right)}"
             for item in found
         )
-        _score(job.out / "levels", text, [Score(output="levels", on="real", figures=f"SPIDER validation, {figures}")])
+        _score(
+            job.out / "levels",
+            trained.text,
+            [Score(output="levels", on="real", figures=f"SPIDER validation, {figures}")],
+        )
 
 
-def make_triage(job: Job) -> None:
-    """Train and export the triage trunk."""
-    recipe = job.recipe("triage")
+def train_triage(job: Job, recipe: Mapping[str, Any]) -> Trained:
+    """Train the triage trunk and calibrate its heads."""
     spines = [file for name in ("lumbar-balanced", "cervical", "thoracic") for file in job.studies(name)]
     groups = [triage.simulated_examples(spines), triage.simulated_examples(job.studies("other"))]
     sources = _real_sources(job.data, "training")
     shares = [*TRIAGE_SHARES[:2], *[TRIAGE_SHARES[2] / max(1, len(sources)) for _ in sources]]
     groups += sources.values()
-    network = triage.train(groups, shares, recipe, job.options(recipe, sum(map(len, groups))), job.runs / "triage")
+    network = triage.train(groups, shares, recipe, job.options(recipe, sum(map(len, groups))), job.run("triage"))
     spec = triage.input_spec(recipe["size"])
     unseen = [file for name in CALIBRATION_STUDIES for file in job.studies(name, CALIBRATION_SEED)]
     temperatures = triage.calibrate(network, triage.simulated_examples(unseen), spec)
-    example = {"images": torch.rand(2, len(spec.channels), spec.height, spec.width)}
-    export_onnx(network, example, list(triage.CLASSES), job.out / "triage" / "model.onnx")
     text = PackText(
         name="triage",
         task="triage",
@@ -147,7 +188,7 @@ def make_triage(job: Job) -> None:
             f"{sum(map(len, groups[:2]))} slices of {SIMULATED}; other anatomy is crude",
             *[f"{len(items)} real slices: {name}" for name, items in sources.items()],
         ],
-        scores=[_unjudged("triage")],
+        scores=[unjudged("triage")],
         notes=[
             "One trunk with five heads: MR spine or not, region, plane, sequence, cord. Slices are fused with header "
             "evidence and geometry, and vote for their series. Temperatures were fitted on simulated studies that "
@@ -160,7 +201,18 @@ def make_triage(job: Job) -> None:
             "Cervical axial slices are often taken for other anatomy, and T2* or MT contrast for T1w or T2w.",
         ),
     )
-    write_pack(job.out / "triage", text)
+    return trained_triage(network, text)
+
+
+def trained_triage(network: TriageTrunk, text: PackText) -> Trained:
+    """What is exported of a triage trunk."""
+    return Trained(network=network, example=_pictures(text), outputs=list(triage.CLASSES), text=text)
+
+
+def make_triage(job: Job) -> None:
+    """Train, export and judge the triage trunk."""
+    trained = train_triage(job, job.recipe("triage"))
+    trained.export(job.out / "triage")
     if job.data:
         table = judge.real_triage_table(job.data, load_pack(job.out / "triage"))
         right, floor = table.rows[-2], table.rows[-1]
@@ -169,44 +221,72 @@ def make_triage(job: Job) -> None:
             for column, head in enumerate(table.columns)
             if column > 0
         )
-        _score(job.out / "triage", text, [Score(output="triage", on="real", figures=f"held-out slices, {figures}")])
+        _score(
+            job.out / "triage", trained.text, [Score(output="triage", on="real", figures=f"held-out slices, {figures}")]
+        )
 
 
-def make_grade(job: Job) -> None:
-    """Train, calibrate and export the grader."""
-    recipe = job.recipe("grade")
+def train_grade(job: Job, recipe: Mapping[str, Any]) -> Trained:
+    """Train the grader on simulated studies, and calibrate it for the prevalences of real patients."""
     bags = grade.load_bags(job.studies("lumbar-balanced"))
-    network = grade.train(bags, recipe, job.options(recipe, len(bags.crops)), job.runs / "grade")
-    natural = grade.load_bags(job.studies("lumbar", CALIBRATION_SEED))
-    logits = grade.logits_of(network, natural)
-    calibration = {}
-    for column, name in enumerate(VIEWS_OF):
-        shown = natural.mask[:, slots_of(name)].any(axis=1)
-        calibration[name] = grade.calibrate(logits[name][shown], natural.grades[shown, column])
-    spec = grade.input_spec(recipe)
-    slots = bags.mask.shape[1]
-    example = {"crops": torch.rand(4, slots, 1, spec.height, spec.width), "mask": torch.ones(4, slots)}
-    outputs = [*VIEWS_OF, *[f"{name}_attention" for name in VIEWS_OF]]
-    export_onnx(network, example, outputs, job.out / "grade" / "model.onnx")
-    text = PackText(
+    network = grade.train(bags, recipe, job.options(recipe, len(bags.crops)), job.run("grade"))
+    calibration = grade.calibrate_outputs(network, grade.load_bags(job.studies("lumbar", CALIBRATION_SEED)))
+    text = grade_text(
+        recipe,
+        calibration,
+        training_data=[f"{len(bags.crops)} bags of crops from {SIMULATED}, severe grades made frequent"],
+        scores=[unjudged(name) for name in VIEWS_OF],
+        note="Probabilities are calibrated on simulated studies with the prevalences of the RSNA 2024 set, not on "
+        "patients. An earlier trial showed that simulated grades rank real foramina weakly and carry no usable "
+        "threshold: take the output as an experimental index for the order of review.",
+        limits=LIMITS,
+    )
+    return trained_grade(network, text)
+
+
+def grade_text(
+    recipe: Mapping[str, Any],
+    calibration: Mapping[str, Mapping[str, Any]],
+    *,
+    training_data: Sequence[str],
+    scores: Sequence[Score],
+    note: str,
+    limits: Sequence[str],
+) -> PackText:
+    """What the pack of a grader says of itself."""
+    return PackText(
         name="grade",
         task="grade",
         version=VERSION,
-        inputs={"crops": spec},
+        inputs={"crops": grade.input_spec(recipe)},
         labels=dict.fromkeys(VIEWS_OF, SEVERITIES),
         settings={"calibration": calibration},
-        training_data=[f"{len(bags.crops)} bags of crops from {SIMULATED}, severe grades made frequent"],
-        scores=[_unjudged(name) for name in VIEWS_OF],
+        training_data=training_data,
+        scores=scores,
         notes=[
             "Attention over crops of about 50 mm: five sagittal T1w slices through the foramina, three sagittal T2w "
-            "or STIR slices, three axial T2w slices. Probabilities are calibrated on simulated studies with the "
-            "prevalences of the RSNA 2024 set, not on patients.",
-            "An earlier trial showed that simulated grades rank real foramina weakly and carry no usable threshold: "
-            "take the output as an experimental index for the order of review.",
+            "or STIR slices, three axial T2w slices.",
+            note,
         ],
-        limits=LIMITS,
+        limits=limits,
     )
-    write_pack(job.out / "grade", text)
+
+
+def trained_grade(network: BagGrader, text: PackText) -> Trained:
+    """What is exported of a grader."""
+    spec = text.inputs["crops"]
+    example = {
+        "crops": torch.rand(4, len(SLOTS), len(spec.channels), spec.height, spec.width),
+        "mask": torch.ones(4, len(SLOTS)),
+    }
+    outputs = [*VIEWS_OF, *[f"{name}_attention" for name in VIEWS_OF]]
+    return Trained(network=network, example=example, outputs=outputs, text=text)
+
+
+def make_grade(job: Job) -> None:
+    """Train, export and judge the grader."""
+    trained = train_grade(job, job.recipe("grade"))
+    trained.export(job.out / "grade")
     if all((job.out / name / "pack.toml").exists() for name in ("levels", "triage")):
         judged = judge.read_simulated(load_packs(job.out), max(2, round(judge.JUDGED_STUDIES * min(1.0, job.scale))))
         truth, probabilities = judge.grades(judged)
@@ -220,16 +300,21 @@ def make_grade(job: Job) -> None:
             )
             for name, cells in rows.items()
         ]
-        _score(job.out / "grade", text, scores)
+        _score(job.out / "grade", trained.text, scores)
 
 
-def _unjudged(output: str) -> Score:
+def unjudged(output: str) -> Score:
+    """Stands for the score of an output until it is judged."""
     return Score(output=output, on="simulation", figures="not judged yet")
 
 
+def _pictures(text: PackText) -> dict[str, Tensor]:
+    spec = text.inputs["images"]
+    return {"images": torch.rand(2, len(spec.channels), spec.height, spec.width)}
+
+
 def _score(folder: Path, text: PackText, scores: Sequence[Score]) -> None:
-    values = {name: getattr(text, name) for name in text.__slots__}
-    write_pack(folder, PackText(**{**values, "scores": scores}))
+    write_pack(folder, replace(text, scores=scores))
 
 
 def _real_sources(root: Path | None, subset: str) -> dict[str, list[triage.Example]]:

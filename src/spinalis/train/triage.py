@@ -81,6 +81,11 @@ def loss(network: nn.Module, batch: Mapping[str, Tensor]) -> Tensor:
     return total
 
 
+def build(recipe: Mapping[str, Any]) -> TriageTrunk:
+    """The untrained network of a recipe."""
+    return TriageTrunk(CLASSES, recipe["backbone"])
+
+
 def train(
     groups: Sequence[Sequence[Example]],
     shares: Sequence[float],
@@ -90,7 +95,7 @@ def train(
 ) -> TriageTrunk:
     """Train a trunk with all heads."""
     torch.manual_seed(options.seed)
-    network = TriageTrunk(CLASSES, recipe["backbone"])
+    network = build(recipe)
     chosen = replace(options, steps=recipe["steps"], batch=recipe["batch"], learning_rate=recipe["learning_rate"])
     fit(network, draw_from(groups, shares, input_spec(recipe["size"])), loss, chosen, folder)
     return network

@@ -17,6 +17,9 @@ JITTER_MM = (2.0, 2.0, 2.5)
 CROP_QUANTUM = 160.0
 """Crops in 0..1.5 are kept as bytes times this."""
 
+LAYOUT = 2
+"""Number of the layout of the arrays: what was kept in another one is made again."""
+
 UNLABELLED = -1
 """Stands for a grade that is not known."""
 
@@ -41,10 +44,11 @@ def cut_bags(
 
     Returns:
         bag_crops (rows, slots, C, H, W) bytes, bag_mask (rows, slots), bag_grades (rows, 3) for canal, foraminal,
-        subarticular in 0..2 or `UNLABELLED`; no keys where no level has a point.
+        subarticular in 0..2 or `UNLABELLED`, bag_levels (rows,) index into `LEVELS`; no keys where no level has a
+        point.
     """
     canal, foramina, recess = CONDITIONS[0], CONDITIONS[1:3], CONDITIONS[3:5]
-    crops, masks, rows = [], [], []
+    crops, masks, rows, levels = [], [], [], []
     for level in (level for level in LEVELS if level in points):
         for number, side in enumerate((Side.LEFT, Side.RIGHT)):
             point = shifted(points[level], rng.normal(0.0, JITTER_MM))
@@ -53,9 +57,15 @@ def cut_bags(
             masks.append(bag.mask)
             asked = (canal, foramina[number], recess[number])
             rows.append([_index(grades[condition, level]) for condition in asked])
+            levels.append(LEVELS.index(level))
     if not rows:
         return {}
-    return {"bag_crops": np.stack(crops), "bag_mask": np.stack(masks), "bag_grades": np.array(rows, np.int8)}
+    return {
+        "bag_crops": np.stack(crops),
+        "bag_mask": np.stack(masks),
+        "bag_grades": np.array(rows, np.int8),
+        "bag_levels": np.array(levels, np.int8),
+    }
 
 
 def shifted(point: Vector, by_mm: FloatArray) -> Vector:

@@ -3,7 +3,7 @@
 Competition terms: not redistributable, so it is read from wherever the user has put it; see `docs/rsna.md`.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cache
@@ -26,7 +26,8 @@ from spinalis.models import Pack, load_packs, select
 from spinalis.models.prepare import InputSpec
 from spinalis.pipeline import remembering
 from spinalis.records import Judgement, SeriesLabel, Study, Vector
-from spinalis.train.data.bags import JITTER_MM, cut_bags
+from spinalis.train.data.bags import JITTER_MM, LAYOUT, cut_bags
+from spinalis.train.progress import counted
 from spinalis.vocabulary import LEVELS, Anatomy, Condition, Level, Plane, Region
 from spinalis.vocabulary import Sequence as Contrast
 
@@ -48,7 +49,12 @@ Half of the pitch between levels, 31.6 mm at the posterior disc edges (measured 
 POINT_SOURCES = ("labels", "localizer")
 """Where a level's point comes from: the readers' points, or the shipped localizer."""
 
-Progress = Callable[[int, int], None]
+SIMULATED_ROOT = "2.25."
+"""How the UIDs of simulated studies begin: see `formats.dicom.write`. Those of the set begin otherwise (from memory).
+
+A study of patients with such UIDs counts as simulated, too: its pack then claims too little, never too much.
+"""
+
 Word = TypeVar("Word")
 
 
@@ -194,13 +200,8 @@ def sides_swapped(points: Mapping[tuple[Condition, Level], Vector]) -> bool:
 
 
 def harvest(
-    studies: Sequence[RsnaStudy],
-    folder: Path,
-    crops: InputSpec,
-    point_source: str,
-    jobs: int,
-    progress: Progress | None = None,
-) -> tuple[list[Path], list[str]]:
+    studies: Sequence[RsnaStudy], folder: Path, crops: InputSpec, point_source: str, jobs: int
+) -> tuple[list[tuple[RsnaStudy, Path]], list[str]]:
     """Cut the bags of every study once and keep them on disk; what is already there is not made again.
 
     Args:
@@ -209,34 +210,35 @@ def harvest(
         crops: the crops.
         point_source: one of `POINT_SOURCES`.
         jobs: processes.
-        progress: told studies done and studies wanted.
 
     Returns:
-        The files of the studies that gave bags, and for each of the others its reason.
+        The studies that gave bags, each with its file, and for each of the others its reason.
 
     Raises:
         RecipeError: no such source of points, or no study gave a bag.
     """
     if point_source not in POINT_SOURCES:
         raise RecipeError(f"Recipe: expected points from {' or '.join(POINT_SOURCES)}, got {point_source}. Correct it.")
-    settings = repr((crops, SLOTS, JITTER_MM, SAC_RADIUS_MM, FAR_MM, point_source))
+    settings = repr((crops, SLOTS, JITTER_MM, SAC_RADIUS_MM, FAR_MM, LAYOUT, point_source))
     folder.mkdir(parents=True, exist_ok=True)
     orders = []
     for item in studies:
         shape = repr((settings, item.grades, item.points, sorted(item.kinds.items())))
         name = f"{study_key(item.name)}-{sha256(shape.encode()).hexdigest()[:8]}.npz"
         orders.append(_Order(item=item, file=folder / name, crops=crops, point_source=point_source))
-    reasons: list[str | None] = []
     with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
-        for reason in pool.map(_keep, orders):
-            reasons.append(reason)
-            if progress:
-                progress(len(reasons), len(orders))
-    files = [order.file for order, reason in zip(orders, reasons, strict=True) if reason is None]
+        reasons = list(counted(pool.map(_keep, orders), len(orders), "Cutting crops"))
+    files = [(order.item, order.file) for order, reason in zip(orders, reasons, strict=True) if reason is None]
     lost = [reason for reason in reasons if reason is not None]
     if not files:
         raise RecipeError(f"RSNA 2024 set: expected bags from {len(orders)} studies, got none: {lost[0]}. Look there.")
     return files, lost
+
+
+def is_simulated(file: Path) -> bool:
+    """Are the bags of a file those of a simulated study? Taken to be where its study UID is missing."""
+    with np.load(file) as arrays:
+        return bool(arrays["simulated"])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -265,7 +267,8 @@ def _keep(order: _Order) -> str | None:
     if not arrays:
         return "no level was found in it"
     partial = order.file.with_suffix(".part.npz")
-    np.savez(partial, **arrays)  # type: ignore[arg-type]
+    simulated = (study.instance_uid or SIMULATED_ROOT).startswith(SIMULATED_ROOT)
+    np.savez(partial, simulated=np.array(simulated), **arrays)  # type: ignore[arg-type]
     partial.replace(order.file)
     return None
 

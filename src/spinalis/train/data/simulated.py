@@ -19,7 +19,7 @@ from spinalis.localize.levels import input_matrix, middle_slices
 from spinalis.models.prepare import InputSpec, apply_matrix, fit_matrix, resample
 from spinalis.records import Image, Judgement, SeriesLabel, Vector
 from spinalis.simulate.study import SimulatedSeries, SimulatedStudy, simulate_study
-from spinalis.train.data.bags import JITTER_MM, cut_bags
+from spinalis.train.data.bags import JITTER_MM, LAYOUT, cut_bags
 from spinalis.triage.header import ANATOMIES, REGIONS, SEQUENCES
 from spinalis.triage.label import PLANES
 from spinalis.vocabulary import Anatomy, Plane
@@ -59,7 +59,8 @@ def harvest(wanted: Harvest, folder: Path, crops: InputSpec, jobs: int) -> list[
 
 def fingerprint(crops: InputSpec) -> str:
     """A short hash of all that shapes a harvest beside profile and seed: the simulator's sources, crops and sizes."""
-    digest = sha256(repr((crops, SLOTS, TRIAGE_SIZE, LEVEL_SIZE, SLICES_PER_SERIES, MIDLINE_MM, JITTER_MM)).encode())
+    settings = (crops, SLOTS, TRIAGE_SIZE, LEVEL_SIZE, SLICES_PER_SERIES, MIDLINE_MM, JITTER_MM, LAYOUT)
+    digest = sha256(repr(settings).encode())
     for source in sorted(Path(simulate.__file__).parent.glob("*.py")):
         digest.update(source.read_bytes())
     return digest.hexdigest()[:8]
@@ -80,7 +81,7 @@ def _arrays(simulated: SimulatedStudy, rng: np.random.Generator, crops: InputSpe
 
     triage_images (n, S, S) bytes, triage_labels (n, 5) class indices (-1 unknown; cord last);
     level_images (m, S, S), level_points (m, 8, 2) input pixels, level_seen (m, 8);
-    bag_crops, bag_mask, bag_grades: see `bags.cut_bags`.
+    bag_*: see `bags.cut_bags`.
     """
     arrays = _triage(simulated, rng)
     truth = simulated.truth

@@ -8,6 +8,8 @@ import yaml
 from spinalis.errors import RecipeError
 
 NAMES = ("triage", "levels", "grade")
+ADDITIONS = ("rsna",)
+"""Settings that are added to a recipe for some data."""
 
 
 def load(name: str) -> dict[str, Any]:
@@ -16,7 +18,7 @@ def load(name: str) -> dict[str, Any]:
     Raises:
         RecipeError: there is no such recipe.
     """
-    if name not in NAMES:
+    if name not in (*NAMES, *ADDITIONS):
         raise RecipeError(f"Recipe: expected one of {', '.join(NAMES)}, got {name}. See spinalis.train.recipes.")
     settings: dict[str, Any] = yaml.safe_load((files(__package__) / f"{name}.yaml").read_text())
     return settings

@@ -1,0 +1,73 @@
+"""`spinalis train` and `spinalis export`: from data to a run, from a run to a pack."""
+
+from pathlib import Path
+from types import ModuleType
+from typing import Annotated
+
+import typer
+
+from spinalis.errors import RecipeError
+
+RunFolder = Annotated[Path, typer.Argument(metavar="RUN", exists=True, file_okay=False, help="Folder of the run.")]
+
+
+def train(  # noqa: PLR0913, PLR0917  one per option
+    recipe: Annotated[str, typer.Argument(metavar="RECIPE", help="What to train: triage, levels or grade.")],
+    data: Annotated[
+        Path | None,
+        typer.Option("--data", exists=True, file_okay=False, help="Real images, or a set in RSNA 2024 layout."),
+    ] = None,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a setting of the recipe.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option("--out", help="Folder of the run; runs/RECIPE by default.")] = None,
+    jobs: Annotated[int, typer.Option("--jobs", min=1, help="Processes that prepare data.")] = 2,
+    scale: Annotated[float, typer.Option("--scale", min=1e-6, help="Share of simulation and steps.")] = 1.0,
+    accelerator: Annotated[str, typer.Option("--accelerator", help="cpu, cuda, or auto.")] = "auto",
+) -> None:
+    """Train a recipe; resumes where the same run was cut short.
+
+    Export the run as a pack afterwards.
+    """
+    changes = dict(_pair(item) for item in settings or [])
+    runs = _runs()
+    order = runs.Order(
+        recipe=recipe,
+        folder=out or Path("runs") / recipe,
+        data=data,
+        changes=changes,
+        jobs=jobs,
+        scale=scale,
+        accelerator=accelerator,
+    )
+    typer.echo(f"Run: {runs.train(order)}")
+
+
+def export(
+    run: RunFolder,
+    output: Annotated[Path, typer.Option("-o", "--output", help="Folder of the pack, made or replaced.")],
+) -> None:
+    """Export a finished run as a pack.
+
+    ONNX model, manifest and card; torch and ONNX Runtime are held to each other.
+    """
+    typer.echo(f"Pack: {_runs().export(run, output)}")
+
+
+def _runs() -> ModuleType:
+    try:
+        from spinalis.train import runs  # noqa: PLC0415  only here, as it loads torch
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.split(".")[0] == "spinalis":
+            raise
+        raise RecipeError(
+            f"Training: expected the extra 'train', got no {error.name}. Install it: pip install 'spinalis[train]'."
+        ) from error
+    return runs
+
+
+def _pair(item: str) -> tuple[str, str]:
+    name, equals, value = item.partition("=")
+    if not equals or not name.strip():
+        raise typer.BadParameter(f"expected --set KEY=VALUE, got {item}.")
+    return name.strip(), value

@@ -1,0 +1,105 @@
+import logging
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from spinalis.apps import cli, train
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Run]:
+    """Runs `spinalis ARGUMENTS` in this process: exit code, stdout, stderr."""
+    logger = logging.getLogger("spinalis")
+    state = (logger.handlers, logger.level, logger.propagate)
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    monkeypatch.setenv("PYTHONSAFEPATH", "1")
+    monkeypatch.setattr("spinalis.apps.terminal.warnings.simplefilter", lambda action: None)
+
+    def call(*arguments: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["spinalis", *map(str, arguments)])
+        with pytest.raises(SystemExit) as left:
+            cli.main()
+        said = capsys.readouterr()
+        return int(left.value.code or 0), said.out, said.err
+
+    yield call
+    logger.handlers, logger.level, logger.propagate = state
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
+
+
+@pytest.fixture
+def orders(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """Collects what would be trained or exported."""
+    given: list[Any] = []
+
+    def take(*order: Any) -> Path:
+        given.append(order)
+        return Path("done")
+
+    fake = SimpleNamespace(Order=SimpleNamespace, train=take, export=take)
+    monkeypatch.setattr(train, "_runs", lambda: fake)
+    return given
+
+
+def test_a_recipe_is_trained_as_asked(run: Run, orders: list[Any], tmp_path: Path) -> None:
+    code, out, err = run(
+        *("train", "grade", "--data", tmp_path, "--set", "steps=12", "--set", "widths=[8, 16]", "--out", "mine"),
+        *("--jobs", 3, "--scale", 0.5, "--accelerator", "cpu"),
+    )
+    assert (code, out, err) == (0, "Run: done\n", "")
+    ((order,),) = orders
+    assert vars(order) == {
+        "recipe": "grade",
+        "folder": Path("mine"),
+        "data": tmp_path,
+        "changes": {"steps": "12", "widths": "[8, 16]"},
+        "jobs": 3,
+        "scale": 0.5,
+        "accelerator": "cpu",
+    }
+
+
+def test_a_run_goes_to_a_folder_of_its_recipe(run: Run, orders: list[Any]) -> None:
+    assert run("train", "levels")[0] == 0
+    ((order,),) = orders
+    assert order.folder == Path("runs/levels")
+    assert (order.data, order.changes) == (None, {})
+
+
+def test_a_run_is_exported(run: Run, orders: list[Any], tmp_path: Path) -> None:
+    assert run("export", tmp_path, "-o", "packs/grade") == (0, "Pack: done\n", "")
+    assert orders == [(tmp_path, Path("packs/grade"))]
+
+
+@pytest.mark.parametrize("item", ["steps", "=3"])
+def test_a_setting_without_key_or_value_is_a_usage_error(run: Run, orders: list[Any], item: str) -> None:
+    code, _, err = run("train", "grade", "--set", item)
+    assert code == 2
+    assert "expected --set KEY=VALUE" in err
+    assert orders == []
+
+
+def test_an_unknown_recipe_is_an_error(run: Run, tmp_path: Path) -> None:
+    code, _, err = run("train", "nonsense", "--out", tmp_path / "run")
+    assert code == 1
+    assert "Error: Recipe: expected one of triage, levels, grade, got nonsense." in err
+
+
+def test_without_torch_the_extra_is_named() -> None:
+    code = (
+        "import sys; sys.modules['torch'] = None; from spinalis.apps import cli\n"
+        "sys.argv = ['spinalis', 'train', 'grade']; cli.main()"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (1, "")
+    expected = "Training: expected the extra 'train', got no torch. Install it: pip install 'spinalis[train]'."
+    assert done.stderr == f"Error: {expected}\n"
