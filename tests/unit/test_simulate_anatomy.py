@@ -4,8 +4,10 @@ import pytest
 from spinalis.records import FloatArray
 from spinalis.simulate.anatomy import NAMES, PLANE_OF_LEVEL, PLANES, S1, VERTEBRAE, sample_subject
 from spinalis.simulate.coordinates import Body, locate, warp
+from spinalis.simulate.disease import sample_disease
+from spinalis.simulate.grades import judge
 from spinalis.simulate.kernel import ANNULUS, CORTEX, NUCLEUS, OSTEOPHYTE
-from spinalis.simulate.pathology import carve, wished_grades
+from spinalis.simulate.pathology import shape
 from spinalis.simulate.render import tissue_at
 from spinalis.simulate.study import sample_body
 from spinalis.simulate.truth import measures_of, truth_of
@@ -50,8 +52,8 @@ def test_level_points_lie_on_the_posterior_disc_edge_of_the_picture(seed: int) -
     rng = np.random.default_rng(seed)
     body, subject = sample_body(rng)
     measures = measures_of(body)
-    grades = carve(rng, subject, measures, wished_grades(rng, True, 0.0))
-    truth = truth_of(subject, body, measures, grades)
+    shape(rng, subject, measures, sample_disease(rng, subject.age, balanced=True))
+    truth = truth_of(subject, body, measures, judge(measures))
     disc = {CORTEX, ANNULUS, OSTEOPHYTE, NUCLEUS, NUCLEUS + 1, NUCLEUS + 2, NUCLEUS + 3}
     for level, point in truth.levels.items():
         back = subject.frames[PLANE_OF_LEVEL[level], 2]

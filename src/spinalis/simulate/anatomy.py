@@ -120,14 +120,18 @@ PLANE_FIELDS = [
     *("half_height", "wedge", "half_depth", "half_width", "concavity"),
     *("canal_depth", "canal_half_width", "sac_gap", "sac_half_width", "sac_half_depth", "cord_half_width"),
     *("cord_half_depth", "flavum", "bulge", "reach", "degeneration", "front_bulge", "cleft"),
+    *("slip", "first_lesion", "end_lesion"),
 ]
 SIDE_FIELDS = [
     *("facet", "recess_bulge", "foramen_bulge", "bulge_up", "process_forward", "process_up", "roof_down", "root"),
-    *("fluid",),
+    *("fluid", "fibrous", "veins", "root_back", "root_up", "root_tall"),
+]
+LESION_FIELDS = [
+    *("form", "label", "rim", "u", "v", "q", "radius_u", "radius_v", "radius_q", "rough", "to_u", "to_v", "to_q"),
 ]
 VERTEBRA_FIELDS = [
     *("height", "waist", "front_lip", "pedicle_low", "pedicle_high", "pedicle_width", "spinous_length", "spinous_low"),
-    *("spinous_high", "spinous_drop", "lamina", "transverse", "marrow", "modic_high", "modic_low", "vein", "tilted"),
+    *("spinous_high", "spinous_drop", "lamina", "transverse", "marrow", "vein", "tilted"),
 ]
 WHOLE_FIELDS = [
     *("conus", "sac_end", "infiltration", "bowel", "gas", "vessel", "psoas", "warp", "fine_warp", "heart_side"),
@@ -138,10 +142,12 @@ WHOLE_FIELDS = [
 PLANE_TYPE = np.dtype([(name, np.float64) for name in PLANE_FIELDS])
 SIDE_TYPE = np.dtype([(name, np.float64) for name in SIDE_FIELDS])
 VERTEBRA_TYPE = np.dtype([(name, np.float64) for name in VERTEBRA_FIELDS])
+LESION_TYPE = np.dtype([(name, np.float64) for name in LESION_FIELDS])
 WHOLE_TYPE = np.dtype([(name, np.float64) for name in WHOLE_FIELDS])
 
 CONTOUR_STEP_MM = 2.0
 NOISE_SIZE = 64
+MOST_LESIONS = 64
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -158,6 +164,7 @@ class Subject:
             width, thickness of the back fat, of the front fat, level in planes from the top, how square (0..1). In
             the head, which has its own outline, spine and skin only say that nothing there breathes.
         whole: (1,) of `WHOLE_TYPE`.
+        lesions: (64,) of `LESION_TYPE`, those of plane `k` from `first_lesion` to `end_lesion`; see `lesions`.
         noise: (64, 64, 64) periodic smooth noise of unit variance.
     """
 
@@ -169,6 +176,7 @@ class Subject:
     contour: FloatArray
     contour_z: float
     whole: NDArray[np.void]
+    lesions: NDArray[np.void]
     noise: NDArray[np.float32]
     age: float
     size: float
@@ -178,7 +186,7 @@ class Subject:
         """The arguments of the kernel, in its order."""
         return (
             *(self.frames, self.planes, self.sides, self.vertebrae, self.rootlets, self.contour, self.contour_z),
-            *(self.whole, self.noise),
+            *(self.whole, self.lesions, self.noise),
         )
 
 
@@ -202,6 +210,7 @@ def sample_subject(rng: np.random.Generator) -> Subject:
         contour=contour,
         contour_z=contour_z,
         whole=whole,
+        lesions=np.zeros(MOST_LESIONS, LESION_TYPE),
         noise=smooth_noise(rng),
         age=age,
         size=size,
@@ -344,6 +353,14 @@ def _sample_sides(rng: np.random.Generator, planes: NDArray[np.void]) -> NDArray
     sides["root"] = np.interp(np.arange(PLANES), (0, 8, 18, 20, 24, 30), (2.0, 1.9, 2.0, 2.3, 3.0, 1.5))[:, None]
     sides["root"] *= rng.normal(1, 0.08, (PLANES, 2))
     sides["fluid"] = rng.uniform(0, 1, (PLANES, 2))
+    sides["fibrous"] = np.clip(rng.normal(0.2, 0.3, (PLANES, 2)) + 0.4 * wear, 0, 0.9)
+    sides["veins"] = rng.uniform(-0.3, 0.8, (PLANES, 2))
+    sides["root_back"] = rng.normal(0.2, 0.7, (PLANES, 2))
+    sides["root_up"] = rng.normal(0, 0.5, (PLANES, 2))
+    sides["root_tall"] = np.clip(rng.normal(1.12, 0.12, (PLANES, 2)), 0.9, 1.4)
+    sides["process_forward"] = np.clip(rng.normal(-0.3, 0.7, (PLANES, 2)), -1.8, 1.0)
+    sides["process_up"] = rng.uniform(-1, 2, (PLANES, 2))
+    sides["roof_down"] = np.clip(rng.normal(0.2, 0.5, (PLANES, 2)), 0, 1.4)
     return sides
 
 

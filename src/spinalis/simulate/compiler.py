@@ -17,6 +17,8 @@ SOURCES = (
     "coordinates.py",
     "head.py",
     "kernel.py",
+    "lesions.py",
+    "measures.py",
     "neck.py",
     "other.py",
     "render.py",

@@ -21,6 +21,7 @@ class Body(NamedTuple):
     contour: Any
     contour_z: float
     whole: Any
+    lesions: Any
     noise: Any
 
 

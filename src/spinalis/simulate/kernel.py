@@ -1,13 +1,13 @@
 """Which tissue lies at a point: one scalar function, compiled.
 
 A point of the patient is warped, placed in the coordinates of its vertebra (`coordinates`), and asked for its tissue
-there (`spine_tissue`); away from the spine the body outline decides (`surroundings`). The measurements of the truth
-sample the same function, so that grade and picture cannot disagree.
+there (`healthy_tissue`, and what `lesions` lays over it); away from the spine the body outline decides
+(`surroundings`). The measurements of the truth sample the same function, so that grade and picture cannot disagree.
 """
 
 # A compiled decision is a chain of early returns over plain numbers; splitting it hides the order of the tissues.
 # mypy: disable-error-code="no-any-return"
-# ruff: noqa: C901, PLR0911, PLR0912, PLR0913, PLR0917
+# ruff: noqa: C901, PLR0911, PLR0913, PLR0917
 
 from typing import Any
 
@@ -30,16 +30,14 @@ FLOW_VOID, SLOW_BLOOD, LIVER, KIDNEY = (
     *(int(Tissue.FLOW_VOID), int(Tissue.SLOW_BLOOD)),
     *(int(Tissue.LIVER), int(Tissue.KIDNEY)),
 )
-BODY_VEIN, FLUID, MODIC_1, MODIC_2 = (
-    *(int(Tissue.BODY_VEIN), int(Tissue.FLUID)),
-    *(int(Tissue.MODIC_1), int(Tissue.MODIC_2)),
-)
+BODY_VEIN, FLUID = int(Tissue.BODY_VEIN), int(Tissue.FLUID)
 LUNG, BOWEL, INTERSPINOUS, EPIDURAL_FAT = (
     *(int(Tissue.LUNG), int(Tissue.BOWEL)),
     *(int(Tissue.INTERSPINOUS), int(Tissue.EPIDURAL_FAT)),
 )
 JOINT, BRAIN_WHITE, BRAIN_GREY = int(Tissue.JOINT), int(Tissue.BRAIN_WHITE), int(Tissue.BRAIN_GREY)
 PEDICLE, OSTEOPHYTE, CARTILAGE = int(Tissue.PEDICLE), int(Tissue.OSTEOPHYTE), int(Tissue.CARTILAGE)
+FIBROUS = int(Tissue.FIBROUS)
 FIRST_SACRAL = 24
 
 
@@ -123,15 +121,15 @@ def exiting_root(body: Body, i: int, s: int) -> tuple[float, float, float, float
     """
     vertebra, plane, side = body.vertebrae[i], body.planes[i + 1], body.sides[i + 1, s]
     r = side.root
-    at = vertebra.pedicle_low - r - 2.2 - 0.5 * side.roof_down
+    at = vertebra.pedicle_low - r - 2.2 - 0.5 * side.roof_down + side.root_up
     front = disc_edge(plane, side, 0.0, plane.canal_half_width + 6, at)
     back = process_face(plane, side, 0.0, at)
-    centre = min(max(4.6, front + r), back - r)
+    centre = min(max(4.6 + side.root_back, front + r), back - r)
     depth = r
     if back - front < 2 * r:
         centre = 0.5 * (front + back)
         depth = max(0.5 * (back - front), 0.4)
-    return centre, at, depth, r * min(r / depth, 1.45)
+    return centre, at, depth, r * min(side.root_tall * r / depth, 1.5)
 
 
 @compiled
@@ -167,6 +165,17 @@ def in_exiting_root(body: Body, i: int, s: int, au: float, vw: float, q: float) 
         return True
     out = (c + 20, centre - 7, at - 14)
     return near_capsule(end, out, p) < 0.8 * r
+
+
+@compiled
+def around_root(body: Body, k: int, s: int, vw: float, q: float, au: float) -> float:
+    """Distance, roughly, of a place in the foramen above disc `k` to the surface of its root; 99 far from it."""
+    if body.sides[k, s].fibrous < 0.8:
+        return 99.0
+    centre, at, depth, tall = exiting_root(body, k - 1, s)
+    slope = at + 0.3 - 1.3 * (au - body.planes[k].canal_half_width - 4.5) / 4.0
+    e = np.sqrt(((vw - centre) / depth) ** 2 + ((q - slope) / tall) ** 2)
+    return (e - 1) * min(depth, tall)
 
 
 @compiled
@@ -257,6 +266,7 @@ def canal_tissue(body: Body, i: int, t: float, u: float, v: float, h: float) -> 
     c = mix(lower.canal_half_width, upper.canal_half_width, t)
     front = wall * (1 - 0.25 * (u / plane.half_width) ** 4)
     edge = disc_edge(plane, side, front, au, q)
+    edge += 0.25 * min(1.0, au / 4) * noise_at(body.noise, u / 1.5 + 3 * k, q / 1.5, 6.0)
     if v < edge:
         return ANNULUS if abs(q) < plane.half_height + 1.5 else OSTEOPHYTE
     cleft = cleft_at(q / h, au)
@@ -314,11 +324,12 @@ def foramen_tissue(body: Body, i: int, t: float, au: float, s: int, v: float, wa
     k = i + 1 if t < 0.5 else i
     q = above if t < 0.5 else above - h
     plane, side = body.planes[k], body.sides[k, s]
-    edge = disc_edge(plane, side, wall, au, q)
+    rough = 0.5 * noise_at(body.noise, au / 1.5 + 5 * k, q / 1.3, 11.0 * s)
+    edge = disc_edge(plane, side, wall, au, q) + rough
     outline = wall * (1 - 0.25 * min((au / plane.half_width) ** 4, 1.6))
     if v < edge - wall + outline and au < plane.half_width - 2:
         return ANNULUS if abs(q) < plane.half_height + 1.5 else OSTEOPHYTE
-    face = process_face(plane, side, wall, q)
+    face = process_face(plane, side, wall, q) + 0.8 * noise_at(body.noise, au / 1.6, q / 1.4 + 3 * k, 9.0 * s + 4)
     beyond = au - c - wide
     if beyond > 0 and (beyond > 3 + 0.5 * vw or vw < -4 + beyond):
         if i > 17 and in_exiting_root(body, i, s, au, vw, above):
@@ -333,8 +344,11 @@ def foramen_tissue(body: Body, i: int, t: float, au: float, s: int, v: float, wa
             return ROOT
         if t > 0.5 and in_exiting_root(body, i - 1, s, au, vw, q):
             return ROOT
-        vein = noise_at(body.noise, v / 1.4, q / 1.4, 7.0 * i + 3 * s + au / 4)
-        return SLOW_BLOOD if vein > 1.9 else EPIDURAL_FAT
+        grain = noise_at(body.noise, v / 1.4, q / 1.4, 7.0 * i + 3 * s + au / 4)
+        free = min(v - edge, face - v) if t > 0.5 else min(v - edge, face - v, vertebra.pedicle_low - above)
+        if free < side.fibrous + 0.5 * grain or around_root(body, k, s, vw, q, au) < side.fibrous - 1.2 + 0.4 * grain:
+            return FIBROUS
+        return SLOW_BLOOD if grain > 2.0 - side.veins else EPIDURAL_FAT
     return arch_tissue(body, i, t, au, s, v, wall)
 
 
@@ -463,18 +477,11 @@ def vertebral_body(body: Body, i: int, t: float, u: float, v: float, up: float, 
         and abs(s - 0.5) * height < 1.7 * vertebra.vein * (v / depth)
     ):
         return BODY_VEIN
-    patch = noise_at(body.noise, u / 5 + 9 * i, v / 5, 0.0)
-    for end in range(2):
-        change = vertebra.modic_high if end == 1 else vertebra.modic_low
-        if change != 0:
-            into = (1 - s if end == 1 else s) * height
-            if into < abs(change) * (1 + 0.4 * patch):
-                return MODIC_1 if change > 0 else MODIC_2
     return MARROW
 
 
 @compiled
-def spine_tissue(body: Body, i: int, t: float, u: float, v: float, up: float, down: float) -> int:
+def healthy_tissue(body: Body, i: int, t: float, u: float, v: float, up: float, down: float) -> int:
     """The tissue at a place of vertebra `i`; NOTHING where the rest of the body decides.
 
     Args:

@@ -1,188 +1,256 @@
-"""Disease: drawn first as a wish per level and side, then carved into the anatomy, then graded from what came out.
+"""Disease shaped into the anatomy: discs worn, vertebrae slipped and broken, lesions laid, places narrowed.
 
-For every condition one knob widens the structures that narrow it (disc, ligament, facet). The knob is set inside the
-interval in which the measured grade is the wished one; what is measured in the end is the truth.
+For every graded condition one knob widens the structures that narrow it (disc, ligament, facet, fibrous tissue). It is
+set inside the interval in which the measured grade is the wished one; what is measured in the end is the truth.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from math import erf
 
 import numpy as np
 from numpy.typing import NDArray
 
-from spinalis.simulate.anatomy import PLANE_OF_LEVEL, Subject
-from spinalis.vocabulary import CONDITIONS, LEVELS, SEVERITIES, Condition, Level, Severity, Side
+from spinalis.errors import SimulationError
+from spinalis.simulate.anatomy import (
+    CONTOUR_STEP_MM,
+    L1,
+    L3,
+    MOST_LESIONS,
+    NAMES,
+    PLANE_OF_LEVEL,
+    PLANES,
+    S1,
+    Subject,
+)
+from spinalis.simulate.disease import Disease, Lesion, LesionKind
+from spinalis.simulate.grades import Measures, grade, kind_of, score_at, side_index
+from spinalis.simulate.shapes import SHAPES
+from spinalis.vocabulary import CONDITIONS, LEVELS, Condition, Level
 
-PREVALENCE: dict[str, tuple[tuple[float, float], ...]] = {
-    "canal": ((0.0341, 0.0110), (0.0770, 0.0274), (0.1166, 0.0618), (0.1202, 0.1288), (0.0259, 0.0096)),
-    "foramen": ((0.0320, 0.0038), (0.0858, 0.0041), (0.2093, 0.0201), (0.3190, 0.0686), (0.2578, 0.1003)),
-    "recess": ((0.0561, 0.0144), (0.1314, 0.0410), (0.2304, 0.0987), (0.3162, 0.2337), (0.2049, 0.0815)),
-}
-"""Share of moderate and of severe per level, L1/L2 first; left and right pooled.
+DEGENERATION = ((0.0, 0.1), (0.12, 0.24), (0.3, 0.48), (0.5, 0.7), (0.8, 1.0))
+"""Degeneration of the kernel's disc by Pfirrmann grade: 5 is black. Fitted to the stages of the nucleus."""
 
-Source: RSNA 2024 Lumbar Spine Degenerative Classification, training labels (aggregate counts).
-"""
-
-BALANCED = (0.3, 0.3)
-"""Moderate and severe in the balanced profile, the same at every level."""
-
-SAC_MODERATE_MM2, SAC_SEVERE_MM2 = 100.0, 75.0
-"""Area of the thecal sac below which the canal is narrow, and severely so.
-
-Source: Schonstrom et al., Spine 1985 (100 mm2), Schonstrom and Hansson, Spine 1988 (75 mm2); moderate and severe
-answer to grades 2 and 3 of Lee et al., Skeletal Radiol 2011, and B and C of Schizas et al., Spine 2010, which also look
-at the CSF: see `SEVERE_CSF_SHARE`.
-"""
-
-SEVERE_CSF_SHARE, MODERATE_CSF_SHARE = 0.18, 0.38
-"""Share of the sac that is CSF below which the rootlets cannot be told apart (severe) or crowd (moderate). Fitted."""
-
-RECESS_MODERATE, RECESS_SEVERE = 1.1, 0.62
-"""Height of the lateral recess, in diameters of its root, below which the root is flattened, and severely so.
-
-Source: Bartynski and Lin, AJNR 2003 (root flattened with, and without, CSF around it); the ratios are fitted.
-"""
-
-FORAMEN_FAT_SHARE, FORAMEN_ROOT_SHARE = 0.5, 0.62
-"""Moderate: the root has lost half of the fat around it; severe: the root itself has collapsed below
-this share of its area.
-
-Source: Lee et al., AJR 2010 (grade 2: fat obliterated around the root; grade 3: root deformed). Both shares are fitted:
-in this anatomy the root collapses before fat is gone in all four directions, so the share of fat stands for them.
-"""
-
-STUDY_CORRELATION, LEVEL_CORRELATION = 0.4, 0.3
-"""Shares of the variance that the levels of a study, and the conditions of a level, have in common. Fitted."""
+HEIGHT_LEFT = ((0.98, 1.08), (0.95, 1.05), (0.82, 1.0), (0.65, 0.88), (0.3, 0.6))
+"""Height of the disc by Pfirrmann grade. Source: Pfirrmann et al., Spine 2001 (4: lower, 5: collapsed); fitted."""
 
 SWEEP = ("foramen", "recess", "canal", "recess", "canal")
 """The facets that narrow the recesses narrow the canal too, and the ligament of the canal narrows the recesses."""
 
 KNOB_STEPS = 6
-KNOB_MAX = 1.6
+KNOB_MIN, KNOB_MAX = -0.7, 1.6
+LEAST = {"bulge": 0.0, "flavum": 1.2, "facet": -1.0, "recess_bulge": 0.0, "foramen_bulge": 0.0, "fibrous": 0.0}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Measures:
-    """The measuring functions of the kernel, bound to one subject: by plane, and side (0 right, 1 left)."""
+def shape(rng: np.random.Generator, subject: Subject, measures: Measures, disease: Disease) -> None:
+    """Change the subject's arrays in place until it has the disease; the wished grades are reached where they can be.
 
-    canal: Callable[[int], tuple[float, float, float]]
-    recess: Callable[[int, int], tuple[float, float]]
-    foramen: Callable[[int, int], tuple[float, float, float]]
-
-
-def grade_canal(area_mm2: float, csf_share: float) -> int:
-    """0 normal or mild, 1 moderate, 2 severe; see `SAC_MODERATE_MM2`."""
-    if area_mm2 < SAC_SEVERE_MM2 or csf_share < SEVERE_CSF_SHARE:
-        return 2
-    return int(area_mm2 < SAC_MODERATE_MM2 or csf_share < MODERATE_CSF_SHARE)
-
-
-def grade_recess(height_mm: float, root_mm: float) -> int:
-    """0 normal or mild, 1 moderate, 2 severe; see `RECESS_MODERATE`."""
-    ratio = height_mm / root_mm
-    return 2 if ratio < RECESS_SEVERE else int(ratio < RECESS_MODERATE)
-
-
-def grade_foramen(root_share: float, fat_share: float) -> int:
-    """0 normal or mild, 1 moderate, 2 severe; see `FORAMEN_FAT_SHARE`."""
-    return 2 if root_share < FORAMEN_ROOT_SHARE else int(fat_share < FORAMEN_FAT_SHARE)
-
-
-def side_index(side: Side | None) -> int:
-    """0 right, 1 left, as the kernel counts."""
-    return int(side is Side.LEFT)
-
-
-def wished_grades(rng: np.random.Generator, balanced: bool, boost: float) -> dict[tuple[Condition, Level], int]:
-    """Draw a grade per condition and level from the prevalences, correlated within the study and the level.
-
-    Args:
-        rng: source of chance.
-        balanced: moderate and severe in 30 % each instead of the prevalences.
-        boost: added to the standard normal score of every finding; 0 keeps the prevalences.
+    Raises:
+        SimulationError: a lesion at an unknown place, or more lesions than the subject holds.
     """
-    study = rng.normal() * np.sqrt(STUDY_CORRELATION)
-    own = np.sqrt(1 - STUDY_CORRELATION - LEVEL_CORRELATION)
-    if balanced:
-        study, own = 0.4 * study, np.sqrt(1 - 0.16 * STUDY_CORRELATION - LEVEL_CORRELATION)
-    wishes = {}
-    for index, level in enumerate(LEVELS):
-        shared = rng.normal() * np.sqrt(LEVEL_CORRELATION)
-        for condition in CONDITIONS:
-            moderate, severe = BALANCED if balanced else PREVALENCE[_kind(condition)][index]
-            score = study + shared + own * rng.normal() + boost
-            rank = 0.5 * (1 + erf(score / np.sqrt(2)))
-            wishes[condition, level] = 2 if rank > 1 - severe else int(rank > 1 - severe - moderate)
-    return wishes
-
-
-def _kind(condition: Condition) -> str:
-    if condition is Condition.SPINAL_CANAL_STENOSIS:
-        return "canal"
-    return "foramen" if "Foraminal" in condition.value else "recess"
+    for level in LEVELS:
+        _wear(rng, subject, PLANE_OF_LEVEL[level], disease.pfirrmann[level], level in disease.bulging)
+    for lesion in disease.lesions:
+        _deform(rng, subject, lesion)
+    restack(subject)
+    rows: list[tuple[int, dict[str, float]]] = []
+    for lesion in disease.lesions:
+        rows += _forms(rng, subject, lesion)
+    lay(subject, rows)
+    carve(rng, subject, measures, disease.wishes)
 
 
 def carve(
     rng: np.random.Generator, subject: Subject, measures: Measures, wishes: dict[tuple[Condition, Level], int]
-) -> dict[tuple[Condition, Level], Severity]:
-    """Change the subject's planes and sides in place towards the wished grades, and return the measured ones."""
+) -> None:
+    """Narrow every place towards its wished grade, or widen it where disease already narrowed it more."""
     for level, k in PLANE_OF_LEVEL.items():
-        worst = max(wishes[condition, level] for condition in CONDITIONS)
-        _wear(rng, subject, k, worst)
         knobs = {condition: _knob(rng, subject, k, condition) for condition in CONDITIONS}
-        for kind in SWEEP:
+        for sweep, turn in enumerate(SWEEP):
             for condition in CONDITIONS:
-                if _kind(condition) == kind:
-                    grade = _grader(measures, k, side_index(condition.side), condition)
-                    _settle(rng, knobs[condition], grade, wishes[condition, level])
-    return measured_grades(measures)
+                wish, now = wishes[condition, level], _grader(measures, k, condition)
+                if kind_of(condition) == turn and (sweep < len(set(SWEEP)) or now() != wish):
+                    _settle(rng, knobs[condition], now, wish)
 
 
-def measured_grades(measures: Measures) -> dict[tuple[Condition, Level], Severity]:
-    """The grades of the anatomy as it is."""
-    grades = {}
-    for level, k in PLANE_OF_LEVEL.items():
-        for condition in CONDITIONS:
-            grades[condition, level] = SEVERITIES[_grader(measures, k, side_index(condition.side), condition)()]
-    return grades
+def _grader(measures: Measures, k: int, condition: Condition) -> Callable[[], int]:
+    return lambda: grade(score_at(measures, k, condition))
 
 
-def _wear(rng: np.random.Generator, subject: Subject, k: int, worst: int) -> None:
-    """Age the disc of a narrowed level: darker, lower, with changes of the end-plates."""
-    planes = subject.planes
-    if worst:
-        more = rng.uniform(0, 0.25) * worst
-        planes["degeneration"][k] = min(1.0, planes["degeneration"][k] + more)
-    worn = planes["degeneration"][k]
-    if rng.random() < 0.3 * worn:
-        kind = 1.0 if rng.random() < 0.35 else -1.0
-        subject.vertebrae["modic_low"][k - 1] = kind * rng.uniform(2, 8)
-        subject.vertebrae["modic_high"][k] = kind * rng.uniform(2, 8)
+def _wear(rng: np.random.Generator, subject: Subject, k: int, pfirrmann: int, bulging: bool) -> None:
+    """Give a disc its Pfirrmann grade: darker, lower, bulging, with spurs."""
+    plane, sides = subject.planes, subject.sides
+    worn = rng.uniform(*DEGENERATION[pfirrmann - 1])
+    before = float(plane["half_height"][k])
+    healthy = before / (1 - 0.25 * plane["degeneration"][k] ** 1.5)
+    after = max(healthy * rng.uniform(*HEIGHT_LEFT[pfirrmann - 1]), 1.0)
+    plane["degeneration"][k], plane["half_height"][k] = worn, after
+    subject.vertebrae["height"][k - 1 : k + 1] += after - before
+    for name, i in (("pedicle_low", k - 1), ("pedicle_high", k - 1)):
+        subject.vertebrae[name][i] += after - before
+    limit = 0.75 * after / plane["half_depth"][k]
+    plane["wedge"][k] = np.clip(plane["wedge"][k], -limit, limit)
+    plane["concavity"][k] *= 1 - 0.5 * worn
+    plane["bulge"][k] = rng.uniform(1.0, 2.2) if bulging else rng.uniform(0, 0.7)
+    plane["front_bulge"][k] += rng.uniform(0, 1.5) * bulging
+    plane["reach"][k] += 2.5 * worn * rng.random()
+    sides["foramen_bulge"][k] += rng.uniform(0, 0.8, 2) * bulging
+    for i in (k - 1, k):
+        subject.vertebrae["front_lip"][i] += rng.uniform(0, 2.0) * max(worn - 0.45, 0.0)
 
 
-def _grader(measures: Measures, k: int, s: int, condition: Condition) -> Callable[[], int]:
-    kind = _kind(condition)
-    if kind == "canal":
-        return lambda: grade_canal(*measures.canal(k)[:2])
-    if kind == "recess":
-        return lambda: grade_recess(*measures.recess(k, s))
-    return lambda: grade_foramen(*measures.foramen(k, s)[::2])
+def restack(subject: Subject, turns: NDArray[np.float64] | None = None) -> None:
+    """Stack the vertebrae on the sacrum anew after their heights changed, and let the body outline follow.
+
+    Args:
+        subject: changed in place.
+        turns: (31,) radians by which each plane bends forward about its own left-right axis; none if omitted.
+    """
+    frames, whole = subject.frames, subject.whole
+    before = frames[:, 0].copy()
+    if turns is not None:
+        back, normal = frames[:, 2].copy(), frames[:, 3].copy()
+        cosine, sine = np.cos(turns)[:, None], np.sin(turns)[:, None]
+        frames[:, 3] = cosine * normal - sine * back
+        frames[:, 2] = cosine * back + sine * normal
+    slip = 0.0
+    for i in range(S1 - 1, -1, -1):
+        chord = frames[i, 3] + frames[i + 1, 3]
+        frames[i, 0] = frames[i + 1, 0] + chord / np.linalg.norm(chord) * subject.vertebrae["height"][i]
+        slip = 0.5 * (subject.planes["slip"][i] + subject.planes["slip"][i + 1])
+        frames[i, 0] -= slip * frames[i, 2]
+    move = frames[:, 0] - before
+    z = subject.contour_z + CONTOUR_STEP_MM * np.arange(len(subject.contour))
+    order = slice(None, None, -1)
+    for column in (0, 1):
+        subject.contour[:, column] += np.interp(z, before[order, 2], move[order, column])
+    subject.contour[:, 7] = np.interp(z, frames[order, 0, 2], np.arange(PLANES, dtype=float)[order])
+    for name, i in (("z_l1", L1), ("z_l4", L3 + 2), ("z_s1", S1)):
+        whole[name] = frames[i, 0, 2]
+
+
+def plane_of(lesion: Lesion) -> int:
+    """The plane of a lesion's disc, or the one below its vertebra.
+
+    Raises:
+        SimulationError: the place is neither.
+    """
+    if lesion.place in {level.value for level in LEVELS}:
+        return PLANE_OF_LEVEL[Level(lesion.place)]
+    if lesion.place in NAMES[7:S1]:
+        return NAMES.index(lesion.place) + 1
+    if lesion.place == "lumbar":
+        return PLANE_OF_LEVEL[Level.L4_L5]
+    raise SimulationError(
+        f"Lesion: expected a level (L1/L2 to L5/S1), a vertebra (T1 to L5) or lumbar, got {lesion.place!r}. "
+        "Choose one of these."
+    )
+
+
+def _deform(rng: np.random.Generator, subject: Subject, lesion: Lesion) -> None:
+    """What a lesion does to the structures that are there already."""
+    k, planes, sides, size = plane_of(lesion), subject.planes, subject.sides, lesion.size_mm
+    kind = lesion.kind
+    if kind in {LesionKind.SLIP, LesionKind.ISTHMIC_SLIP, LesionKind.RETROLISTHESIS}:
+        slip = -size if kind is LesionKind.RETROLISTHESIS else size
+        planes["slip"][k] = slip
+        if k == S1:  # `restack` moves what lies above it
+            subject.frames[k, 0] -= 0.5 * slip * subject.frames[k, 2]
+        planes["canal_depth"][k] += 0.5 * size if kind is LesionKind.ISTHMIC_SLIP else -0.3 * size
+        sides["facet"][k] += rng.uniform(0.3, 1.0) if kind is LesionKind.SLIP else 0.0
+    elif kind in {LesionKind.PROTRUSION, LesionKind.EXTRUSION}:
+        if lesion.side is None:
+            planes["bulge"][k] = max(planes["bulge"][k], min(size, 4.5))
+        else:
+            sides["recess_bulge"][k, side_index(lesion.side)] += min(size, 3.5)
+    elif kind is LesionKind.CONGENITAL:
+        lumbar = slice(PLANE_OF_LEVEL[Level.L1_L2], PLANE_OF_LEVEL[Level.L5_S1] + 1)
+        planes["canal_depth"][lumbar] -= size
+        planes["sac_half_depth"][lumbar] -= 0.3 * size
+        subject.vertebrae["pedicle_width"][lumbar] *= 1.08
+    elif kind is LesionKind.LIPOMATOSIS:
+        share = 1 - size / 12 * np.array([0.3, 0.7, 1.0, 1.0])
+        planes["sac_half_depth"][22:26] *= share
+        planes["sac_half_width"][22:26] *= share
+    elif kind in {LesionKind.WEDGE_FRACTURE, LesionKind.BICONCAVE_FRACTURE}:
+        _break(subject, k - 1, size, kind is LesionKind.WEDGE_FRACTURE)
+
+
+def _break(subject: Subject, i: int, lost_mm: float, wedge: bool) -> None:
+    """Lower a vertebra: in front only (the spine above bends forward, its discs take half of it back), or all over."""
+    lost = min(lost_mm, 0.5 * float(subject.vertebrae["height"][i]))
+    half = 0.5 if wedge else 0.35
+    subject.vertebrae["height"][i] -= half * lost
+    for name in ("pedicle_low", "pedicle_high"):
+        subject.vertebrae[name][i] -= 0.5 * half * lost
+    subject.vertebrae["waist"][i] *= 0.6
+    turns = np.zeros(PLANES)
+    if wedge:
+        angle = lost / (2 * float(subject.planes["half_depth"][i]))
+        turns[: i + 1] = angle * np.interp(np.arange(i, -1, -1), (0, 1, 4), (1.0, 0.7, 0.0))
+    restack(subject, turns)
+
+
+def lay(subject: Subject, rows: list[tuple[int, dict[str, float]]]) -> None:
+    """Write lesions into the subject, by plane.
+
+    Raises:
+        SimulationError: more of them than the subject holds.
+    """
+    if len(rows) > MOST_LESIONS:
+        raise SimulationError(f"Disease: expected at most {MOST_LESIONS} shapes, got {len(rows)}. Ask for fewer.")
+    subject.planes["first_lesion"] = subject.planes["end_lesion"] = 0
+    place = 0
+    for k in sorted({k for k, _ in rows}):
+        subject.planes["first_lesion"][k] = place
+        for row in (row for at, row in rows if at == k):
+            for name, value in row.items():
+                subject.lesions[name][place] = value
+            place += 1
+        subject.planes["end_lesion"][k] = place
+
+
+def _settle(rng: np.random.Generator, turn: Callable[[float], None], grade_now: Callable[[], int], wish: int) -> None:
+    """Turn the knob to a place inside the interval of the wished grade."""
+
+    def first(reached: int, low: float) -> float:
+        """The least amount from `low` on at which the grade is reached."""
+        turn(KNOB_MAX)
+        if grade_now() < reached:
+            return KNOB_MAX
+        high = KNOB_MAX
+        for _ in range(KNOB_STEPS):
+            middle = (low + high) / 2
+            turn(middle)
+            low, high = (low, middle) if grade_now() >= reached else (middle, high)
+        return high
+
+    moderate = first(1, KNOB_MIN)
+    if wish == 0:
+        if moderate > 0:
+            turn(0.93 * moderate * rng.beta(1.0, 2.0))
+        else:
+            turn(max(moderate - rng.uniform(0.05, 0.3), KNOB_MIN))
+        return
+    severe = first(2, moderate)
+    if wish == 1:
+        turn(moderate + rng.uniform(0.02, 0.95) * (severe - moderate))
+        return
+    turn(severe + rng.uniform(0.02, 0.35) * max(min(severe, KNOB_MAX - severe), 0.0))
 
 
 def _knob(rng: np.random.Generator, subject: Subject, k: int, condition: Condition) -> Callable[[float], None]:
     """The function that narrows a place by an amount, 0 being what the subject has already."""
-    kind = _kind(condition)
+    kind = kind_of(condition)
     row: NDArray[np.void] = subject.planes if kind == "canal" else subject.sides[:, side_index(condition.side)]
     mixture = rng.dirichlet(np.full(4, 1.5))
     full: dict[str, float] = {
         "canal": {"bulge": 2 + 9 * mixture[0] + 4 * mixture[1], "flavum": 1.5 + 6 * mixture[2] + 4 * mixture[3]},
-        "recess": {"facet": 2 + 5 * mixture[0], "recess_bulge": 1.5 + 5 * mixture[1]},
+        "recess": {"facet": 2.8 + 5 * mixture[0], "recess_bulge": 2.2 + 5 * mixture[1]},
         "foramen": {
-            "foramen_bulge": 3 + 4 * mixture[0],
-            "bulge_up": 5 + 7 * mixture[1],
-            "process_forward": 1.5 + 3.5 * mixture[2],
-            "process_up": 5 + 7 * mixture[3],
+            "fibrous": 1.5 + 1.6 * mixture[3],
+            "foramen_bulge": 3.6 + 5 * mixture[0],
+            "bulge_up": 4 + 8 * mixture[1],
+            "process_forward": 2.0 + 4.5 * mixture[2],
+            "process_up": 4 + 8 * mixture[3],
             "roof_down": 1.5 + 2.5 * mixture[1],
         },
     }[kind]
@@ -190,51 +258,12 @@ def _knob(rng: np.random.Generator, subject: Subject, k: int, condition: Conditi
 
     def turn(amount: float) -> None:
         for name, most in full.items():
-            row[name][k] = start[name] + amount * most
+            row[name][k] = max(start[name] + amount * most, min(start[name], LEAST.get(name, -9.0)))
 
     return turn
 
 
-def _settle(rng: np.random.Generator, turn: Callable[[float], None], grade: Callable[[], int], wish: int) -> None:
-    """Turn the knob to a place inside the interval of the wished grade."""
-
-    def first(reached: int) -> float:
-        turn(KNOB_MAX)
-        if grade() < reached:
-            return KNOB_MAX
-        low, high = 0.0, KNOB_MAX
-        for _ in range(KNOB_STEPS):
-            middle = (low + high) / 2
-            turn(middle)
-            low, high = (low, middle) if grade() >= reached else (middle, high)
-        return high
-
-    moderate = first(1)
-    if wish == 0:
-        turn(0.95 * moderate * rng.beta(1.0, 2.0))
-        return
-    severe = max(first(2), moderate)
-    if wish == 1:
-        turn(moderate + rng.uniform(0.0, 0.95) * (severe - moderate))
-        return
-    turn(severe + rng.uniform(0.0, 0.35) * min(severe, KNOB_MAX - severe) + 0.01)
-
-
-def measurement_table(measures: Measures) -> dict[tuple[str, Level, Side | None], float]:
-    """What was measured, by name, level and side: areas in mm2, lengths in mm, shares in 0..1."""
-    table: dict[tuple[str, Level, Side | None], float] = {}
-    for level, k in PLANE_OF_LEVEL.items():
-        area, share, depth = measures.canal(k)
-        table["sac_area_mm2", level, None] = area
-        table["csf_share", level, None] = share
-        table["sac_depth_mm", level, None] = depth
-        for side in Side:
-            s = side_index(side)
-            height, root = measures.recess(k, s)
-            root_share, lost, fat = measures.foramen(k, s)
-            table["recess_height_mm", level, side] = height
-            table["recess_root_mm", level, side] = root
-            table["foramen_root_share", level, side] = root_share
-            table["foramen_lost_directions", level, side] = lost
-            table["foramen_near_fat_share", level, side] = fat
-    return table
+def _forms(rng: np.random.Generator, subject: Subject, lesion: Lesion) -> list[tuple[int, dict[str, float]]]:
+    """The shapes of a lesion, as planes and rows of `LESION_TYPE`."""
+    build = SHAPES.get(lesion.kind)
+    return build(rng, subject, plane_of(lesion), lesion) if build else []

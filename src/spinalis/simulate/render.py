@@ -1,23 +1,11 @@
-"""Planes in, labels out; and the measurements of the truth, taken from the same labels."""
+"""Planes in, labels out."""
 
 from typing import Any
 
-import numpy as np
-
 from spinalis.simulate.compiler import compiled
 from spinalis.simulate.coordinates import Body, locate, noise_at, warp
-from spinalis.simulate.kernel import (
-    CORD_GREY,
-    CORD_WHITE,
-    CSF,
-    EPIDURAL_FAT,
-    NOTHING,
-    ROOT,
-    ROOTLET,
-    exiting_root,
-    recess_gap,
-    spine_tissue,
-)
+from spinalis.simulate.kernel import CORD_GREY, CORD_WHITE, NOTHING
+from spinalis.simulate.lesions import spine_tissue
 from spinalis.simulate.surroundings import body_tissue
 
 SAMPLES = 4
@@ -122,94 +110,3 @@ def cord_pixels(labels: Any, found: Any) -> None:
                 if label in (CORD_WHITE, CORD_GREY):
                     count += 1
         found[s] = count
-
-
-@compiled
-def tissue_in_plane(body: Body, k: int, u: float, v: float, q: float) -> int:
-    """The label at a place `q` mm above the plane `k` (below it where negative), without the warp."""
-    above = q > 0
-    i = k - 1 if above else k
-    h = body.vertebrae[i].height
-    t = q / h if above else 1 + q / h
-    up = (1 - t) * h if above else -q
-    down = q if above else t * h
-    return spine_tissue(body, i, t, u, v, up, down)
-
-
-@compiled
-def measure_canal(body: Body, k: int) -> tuple[float, float, float]:
-    """The sac at its narrowest near disc `k`: area mm2, share of it that is CSF, depth in the midline mm."""
-    best, share, depth = 1e9, 0.0, 0.0
-    plane = body.planes[k]
-    cell = 0.6
-    wide, deep = int(plane.sac_half_width / cell) + 2, int(2 * plane.sac_half_depth / cell) + 14
-    for q in (-2.5, 0.5):
-        inside = csf = line = 0
-        for a in range(-wide, wide + 1):
-            for b in range(deep):
-                label = tissue_in_plane(body, k, a * cell, plane.half_depth - 1 + b * cell, q)
-                if label in (CSF, ROOTLET, CORD_WHITE, CORD_GREY):
-                    inside += 1
-                    line += a == 0
-                    csf += label == CSF
-        if inside * cell * cell < best:
-            best, share, depth = inside * cell * cell, csf / max(inside, 1), line * cell
-    return best, share, depth
-
-
-@compiled
-def measure_recess(body: Body, k: int, s: int) -> tuple[float, float]:
-    """The lateral recess at disc `k`, side `s`: smallest height mm, and the diameter of its root mm."""
-    height, diameter = 1e9, 0.0
-    for q in (-5.0, -3.0, -1.0, 1.0):
-        _, front, back, r = recess_gap(body, k, s, q)
-        if back - front < height:
-            height, diameter = back - front, 2 * r
-    return max(height, 0.0), diameter
-
-
-@compiled
-def measure_foramen(body: Body, k: int, s: int) -> tuple[float, float, float]:
-    """The foramen above disc `k`, side `s`, in its sagittal plane.
-
-    Returns:
-        Area of the root as a share of the undeformed one; how many of the four directions around the root have
-        lost their fat; share of fat in the ring of 2 mm around the root.
-    """
-    plane = body.planes[k]
-    centre, at, _, _ = exiting_root(body, k - 1, s)
-    radius = body.sides[k, s].root
-    u = (plane.canal_half_width + 6.0) * (1 if s == 1 else -1)
-    cell, n = 0.4, 16
-    grid = np.zeros((2 * n + 1, 2 * n + 1), np.int64)
-    count, mean_v, mean_q = 0, 0.0, 0.0
-    for a in range(-n, n + 1):
-        for b in range(-n, n + 1):
-            q = at + b * cell
-            label = tissue_in_plane(body, k, u, plane.half_depth + centre + a * cell, q)
-            grid[a + n, b + n] = label
-            if label == ROOT:
-                count += 1
-                mean_v += a
-                mean_q += b
-    if count == 0:
-        return 0.0, 4.0, 0.0
-    mean_v /= count
-    mean_q /= count
-    reach = np.sqrt(count / np.pi)
-    fat = np.zeros(4)
-    total = np.zeros(4)
-    for a in range(-n, n + 1):
-        for b in range(-n, n + 1):
-            dv, dq = a - mean_v, b - mean_q
-            r = np.sqrt(dv * dv + dq * dq)
-            label = grid[a + n, b + n]
-            if r > reach + 2.0 / cell or r < reach or label == ROOT:
-                continue
-            direction = (0 if dv < 0 else 1) if abs(dv) > abs(dq) else (2 if dq < 0 else 3)
-            total[direction] += 1
-            fat[direction] += label == EPIDURAL_FAT
-    lost = 0.0
-    for direction in range(4):
-        lost += fat[direction] < 0.2 * max(total[direction], 1.0)
-    return count * cell * cell / (np.pi * radius * radius), lost, fat.sum() / max(total.sum(), 1.0)

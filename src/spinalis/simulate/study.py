@@ -4,7 +4,7 @@ A study is a pure function of seed, number and profile. numba (the extra `simula
 made, not when this file is.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
@@ -15,7 +15,9 @@ from numpy.typing import NDArray
 from spinalis.errors import SimulationError
 from spinalis.records import FloatArray, Image, Series, Slice, Study
 from spinalis.simulate.anatomy import Subject, sample_subject
-from spinalis.simulate.pathology import carve, wished_grades
+from spinalis.simulate.disease import forced, sample_disease
+from spinalis.simulate.grades import judge
+from spinalis.simulate.pathology import shape
 from spinalis.simulate.protocols import (
     ABDOMEN,
     axial_stacks,
@@ -28,7 +30,7 @@ from spinalis.simulate.scanner import SAMPLE_OFFSETS, Stack, distances_to, sampl
 from spinalis.simulate.sequence import Contrast, Protocol, sample_protocol, signal_table
 from spinalis.simulate.tissue import sample_tissues
 from spinalis.simulate.truth import Truth, measures_of, truth_document, truth_of
-from spinalis.vocabulary import Anatomy, Condition, Level, Plane, Region, Sequence, Severity
+from spinalis.vocabulary import Anatomy, Plane, Region, Sequence
 
 if TYPE_CHECKING:
     from spinalis.simulate.coordinates import Body
@@ -60,7 +62,15 @@ class SimulatedStudy:
     truth: Truth
 
 
-def simulate_study(seed: int, number: int, profile: str = "lumbar", *, severity_boost: float = 0.0) -> SimulatedStudy:
+def simulate_study(
+    seed: int,
+    number: int,
+    profile: str = "lumbar",
+    *,
+    severity_boost: float = 0.0,
+    disease: Mapping[str, Any] | None = None,
+    reader_noise: float = 0.0,
+) -> SimulatedStudy:
     """Make one study; the same arguments give the same study in every process.
 
     Args:
@@ -69,6 +79,8 @@ def simulate_study(seed: int, number: int, profile: str = "lumbar", *, severity_
         profile: `lumbar` (grades as frequent as in the RSNA 2024 set), `lumbar-balanced` (moderate and severe
             frequent, for training), `cervical`, `thoracic`, or `other` (crude brains, knees, shoulders, abdomens).
         severity_boost: added to the standard normal score of every finding; 0 keeps the profile's frequencies.
+        disease: parts of the drawn disease to replace, see `disease.forced`; lumbar profiles only.
+        reader_noise: standard deviation that a reader adds to every score, kept beside the exact grades; see `grades`.
 
     Raises:
         SimulationError: an unknown profile, a negative seed or number, or numba is not installed.
@@ -82,12 +94,14 @@ def simulate_study(seed: int, number: int, profile: str = "lumbar", *, severity_
         records = tuple(one.series for one in series)
         return SimulatedStudy(study=Study(key=key, series=records), series=series, truth=Truth())
     region = {"cervical": Region.CERVICAL, "thoracic": Region.THORACIC}.get(profile, Region.LUMBAR)
-    grades: dict[tuple[Condition, Level], Severity] = {}
     measures = measures_of(body)
+    truth = truth_of(subject, body, measures, {})
     if region is Region.LUMBAR:
-        wishes = wished_grades(rng, profile == "lumbar-balanced", severity_boost)
-        grades = carve(rng, subject, measures, wishes)
-    truth = truth_of(subject, body, measures, grades)
+        drawn = sample_disease(rng, subject.age, profile == "lumbar-balanced", severity_boost)
+        drawn = forced(drawn, disease or {})
+        shape(rng, subject, measures, drawn)
+        reader = np.random.default_rng([seed, number, PROFILES.index(profile), 1])
+        truth = truth_of(subject, body, measures, judge(measures, reader, reader_noise), drawn)
     series = _acquire(rng, subject, body, region)
     return SimulatedStudy(study=Study(key=key, series=tuple(one.series for one in series)), series=series, truth=truth)
 

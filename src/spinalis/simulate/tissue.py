@@ -60,6 +60,12 @@ class Tissue(IntEnum):
     CARTILAGE = 33
     PEDICLE = 34
     OSTEOPHYTE = 35
+    FIBROUS = 36
+    SCAR = 37
+    HAEMANGIOMA = 38
+    OEDEMA = 39
+    SCLEROSIS = 40
+    METAL = 41
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,6 +122,12 @@ RELAXATION: dict[Tissue, Relaxation] = {
     Tissue.CARTILAGE: Relaxation(t1=(1100, 1240), t2=(45, 38), density=0.75),
     Tissue.PEDICLE: Relaxation(t1=(1000, 1200), t2=(56, 50), density=0.88, fat=0.5, texture=0.1),
     Tissue.OSTEOPHYTE: Relaxation(t1=(1000, 1200), t2=(50, 46), density=0.7, fat=0.45, texture=0.12),
+    Tissue.FIBROUS: Relaxation(t1=(950, 1100), t2=(34, 30), density=0.6, fat=0.08, texture=0.14),
+    Tissue.SCAR: Relaxation(t1=(1000, 1200), t2=(60, 52), density=0.7, fat=0.08, texture=0.16),
+    Tissue.HAEMANGIOMA: Relaxation(t1=(1000, 1200), t2=(130, 115), density=1.0, fat=0.65, texture=0.2),
+    Tissue.OEDEMA: Relaxation(t1=(1200, 1350), t2=(110, 100), density=0.9, fat=0.1, texture=0.1),
+    Tissue.SCLEROSIS: Relaxation(t1=(900, 1000), t2=(25, 22), density=0.4, fat=0.15, texture=0.12),
+    Tissue.METAL: Relaxation(t1=(1000, 1000), t2=(5, 5), density=0.0),
 }
 DIFFUSION_UM2_MS: dict[Tissue, float] = {
     Tissue.CSF: 3.0,

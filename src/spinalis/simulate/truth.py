@@ -7,7 +7,8 @@ import numpy as np
 
 from spinalis.records import FloatArray, Vector
 from spinalis.simulate.anatomy import PLANE_OF_LANDMARK, PLANE_OF_LEVEL, Subject
-from spinalis.simulate.pathology import Measures, measurement_table, side_index
+from spinalis.simulate.disease import Disease
+from spinalis.simulate.grades import Judgement, Measures, measurement_table, severities, side_index
 from spinalis.vocabulary import Condition, Level, Severity, Side
 
 if TYPE_CHECKING:
@@ -19,21 +20,27 @@ class Truth:
     """What is true of a simulated body; points in LPS mm.
 
     `levels` and `landmarks` (T11/T12, T12/L1, S1/S2) are posterior disc edges at the canal in the midline, `foramina`
-    the centres of the foramina, `recesses` the places of the traversing roots. Outside the lumbar profiles `grades`,
-    `measurements`, `foramina` and `recesses` are empty, and so is everything in the profile `other`.
+    the centres of the foramina, `recesses` the places of the traversing roots. Outside the lumbar profiles there are
+    no `judgements`, `disease`, `measurements`, `foramina` and `recesses`; in the profile `other` there is nothing.
     """
 
     levels: dict[Level, Vector] = field(default_factory=dict)
     landmarks: dict[str, Vector] = field(default_factory=dict)
     foramina: dict[tuple[Level, Side], Vector] = field(default_factory=dict)
     recesses: dict[tuple[Level, Side], Vector] = field(default_factory=dict)
-    grades: dict[tuple[Condition, Level], Severity] = field(default_factory=dict)
+    judgements: dict[tuple[Condition, Level], Judgement] = field(default_factory=dict)
+    disease: Disease | None = None
     measurements: dict[tuple[str, Level, Side | None], float] = field(default_factory=dict)
+
+    @property
+    def grades(self) -> dict[tuple[Condition, Level], Severity]:
+        """The exact grades."""
+        return severities(self.judgements)
 
 
 def measures_of(body: "Body") -> Measures:
     """The measuring functions of the kernel, bound to a body."""
-    from spinalis.simulate.render import measure_canal, measure_foramen, measure_recess  # noqa: PLC0415
+    from spinalis.simulate.measures import measure_canal, measure_foramen, measure_recess  # noqa: PLC0415
 
     return Measures(
         canal=lambda k: measure_canal(body, k),
@@ -43,15 +50,20 @@ def measures_of(body: "Body") -> Measures:
 
 
 def truth_of(
-    subject: Subject, body: "Body", measures: Measures, grades: dict[tuple[Condition, Level], Severity]
+    subject: Subject,
+    body: "Body",
+    measures: Measures,
+    judgements: dict[tuple[Condition, Level], Judgement],
+    disease: Disease | None = None,
 ) -> Truth:
-    """Take every point and measure from the anatomy as it is; without grades, only the discs' edges."""
+    """Take every point and measure from the anatomy as it is; without judgements, only the discs' edges."""
     from spinalis.simulate.kernel import disc_edge, recess_gap  # noqa: PLC0415
 
     planes, frames = subject.planes, subject.frames
 
     def point(k: int, u: float, v: float, q: float) -> Vector:
-        at = frames[k, 0] + u * frames[k, 1] + v * frames[k, 2] + q * frames[k, 3]
+        slip = 0.5 * float(planes["slip"][k]) * float(np.clip(q / planes["half_height"][k], -1, 1))
+        at = frames[k, 0] + u * frames[k, 1] + (v - slip) * frames[k, 2] + q * frames[k, 3]
         return _unwarped(body, at)
 
     def edge(k: int) -> Vector:
@@ -60,7 +72,7 @@ def truth_of(
 
     foramina: dict[tuple[Level, Side], Vector] = {}
     recesses: dict[tuple[Level, Side], Vector] = {}
-    for level, k in PLANE_OF_LEVEL.items() if grades else ():
+    for level, k in PLANE_OF_LEVEL.items() if judgements else ():
         wall = float(planes["half_depth"][k])
         for side in Side:
             s = side_index(side)
@@ -74,8 +86,9 @@ def truth_of(
         landmarks={name: edge(k) for name, k in PLANE_OF_LANDMARK.items()},
         foramina=foramina,
         recesses=recesses,
-        grades=grades,
-        measurements=measurement_table(measures) if grades else {},
+        judgements=judgements,
+        disease=disease,
+        measurements=measurement_table(measures) if judgements else {},
     )
 
 
@@ -97,12 +110,38 @@ def truth_document(truth: Truth) -> dict[str, Any]:
         "foramina": [_placed(key, point) for key, point in truth.foramina.items()],
         "recesses": [_placed(key, point) for key, point in truth.recesses.items()],
         "grades": [
-            {"condition": condition.value, "level": level.value, "severity": severity.value}
-            for (condition, level), severity in truth.grades.items()
+            {
+                "condition": condition.value,
+                "level": level.value,
+                "severity": judgement.severity.value,
+                "score": round(judgement.score, 3),
+                "borderline": judgement.borderline,
+                "read": judgement.read.value,
+            }
+            for (condition, level), judgement in truth.judgements.items()
         ],
+        "disease": _diseased(truth.disease) if truth.disease else None,
         "measurements": [
             {"name": name, "level": level.value, "side": side.value if side else None, "value": value}
             for (name, level, side), value in truth.measurements.items()
+        ],
+    }
+
+
+def _diseased(disease: Disease) -> dict[str, Any]:
+    return {
+        "pfirrmann": {level.value: grade for level, grade in disease.pfirrmann.items()},
+        "bulging": [level.value for level in disease.bulging],
+        "lesions": [
+            {
+                "kind": lesion.kind.value,
+                "place": lesion.place,
+                "side": lesion.side.value if lesion.side else None,
+                "size_mm": round(lesion.size_mm, 1),
+                "upwards": lesion.upwards,
+                "acute": lesion.acute,
+            }
+            for lesion in disease.lesions
         ],
     }
 
