@@ -66,10 +66,12 @@ def axial_stacks(rng: np.random.Generator, subject: Subject, region: Region) -> 
     turn = rng.normal(0, 1.5)
 
     def block(centre: FloatArray, tilt_deg: float, count: int, spacing_mm: float) -> Stack:
+        axes = turned_axes(Plane.AXIAL, tilt_deg, turn)
+        in_plane = offset - (offset @ axes[2]) * axes[2]
         return Stack(
             plane=Plane.AXIAL,
-            centre=centre + offset,
-            axes=turned_axes(Plane.AXIAL, tilt_deg, turn),
+            centre=centre + in_plane,
+            axes=axes,
             count=count,
             rows=rows,
             columns=rows,
