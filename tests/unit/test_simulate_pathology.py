@@ -176,7 +176,7 @@ def test_a_wedge_fracture_bends_the_spine_above_forward(subject: Subject) -> Non
 
 def test_restacking_an_unchanged_spine_changes_nothing(subject: Subject) -> None:
     frames, contour = subject.frames.copy(), subject.contour.copy()
-    restack(subject)
+    restack(subject, subject.vertebrae["height"].copy())
     np.testing.assert_allclose(subject.frames, frames, atol=1e-9)
     np.testing.assert_allclose(subject.contour, contour, atol=1e-6)
 

@@ -15,7 +15,7 @@ ORDER: dict[Contrast, list[tuple[Tissue, Tissue]]] = {
     Contrast.T1_POST: [(T.BODY_VEIN, T.MUSCLE), (T.KIDNEY, T.MUSCLE), (T.MUSCLE, T.CSF)],
     Contrast.T2W: [
         *((T.CSF, T.CORD_WHITE), (T.CORD_WHITE, T.MUSCLE), (T.MUSCLE, T.CORTEX)),
-        *((T.FAT, T.MUSCLE), (T.NUCLEUS_0, T.NUCLEUS_3), (T.CSF, T.NUCLEUS_0)),
+        *((T.FAT, T.MUSCLE), (T.NUCLEUS_0, T.NUCLEUS_3), (T.CSF, T.NUCLEUS_1)),
     ],
     Contrast.T2W_FS: [(T.CSF, T.FAT), (T.CSF, T.MUSCLE), (T.MODIC_1, T.MODIC_2)],
     Contrast.T2_SPACE: [(T.CSF, T.CORD_WHITE), (T.CSF, T.MUSCLE), (T.NUCLEUS_0, T.NUCLEUS_3)],

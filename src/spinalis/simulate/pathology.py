@@ -46,11 +46,12 @@ def shape(rng: np.random.Generator, subject: Subject, measures: Measures, diseas
     Raises:
         SimulationError: a lesion at an unknown place, or more lesions than the subject holds.
     """
+    heights = subject.vertebrae["height"].copy()
     for level in LEVELS:
         _wear(rng, subject, PLANE_OF_LEVEL[level], disease.pfirrmann[level], level in disease.bulging)
+    restack(subject, heights)
     for lesion in disease.lesions:
         _deform(rng, subject, lesion)
-    restack(subject)
     rows: list[tuple[int, dict[str, float]]] = []
     for lesion in disease.lesions:
         rows += _forms(rng, subject, lesion)
@@ -97,26 +98,32 @@ def _wear(rng: np.random.Generator, subject: Subject, k: int, pfirrmann: int, bu
         subject.vertebrae["front_lip"][i] += rng.uniform(0, 2.0) * max(worn - 0.45, 0.0)
 
 
-def restack(subject: Subject, turns: NDArray[np.float64] | None = None) -> None:
+def restack(subject: Subject, heights: NDArray[np.float64], turns: NDArray[np.float64] | None = None) -> None:
     """Stack the vertebrae on the sacrum anew after their heights changed, and let the body outline follow.
 
     Args:
         subject: changed in place.
+        heights: (30,) of the vertebrae before they changed, mm.
         turns: (31,) radians by which each plane bends forward about its own left-right axis; none if omitted.
     """
-    frames, whole = subject.frames, subject.whole
+    frames = subject.frames
     before = frames[:, 0].copy()
-    if turns is not None:
-        back, normal = frames[:, 2].copy(), frames[:, 3].copy()
-        cosine, sine = np.cos(turns)[:, None], np.sin(turns)[:, None]
-        frames[:, 3] = cosine * normal - sine * back
-        frames[:, 2] = cosine * back + sine * normal
-    slip = 0.0
+    turns = np.zeros(PLANES) if turns is None else turns
+    cosine, sine = np.cos(turns)[:, None], np.sin(turns)[:, None]
+    back, normal = frames[:, 2].copy(), frames[:, 3].copy()
+    frames[:, 2], frames[:, 3] = cosine * back + sine * normal, cosine * normal - sine * back
+    grown = subject.vertebrae["height"] - heights
     for i in range(S1 - 1, -1, -1):
-        chord = frames[i, 3] + frames[i + 1, 3]
-        frames[i, 0] = frames[i + 1, 0] + chord / np.linalg.norm(chord) * subject.vertebrae["height"][i]
-        slip = 0.5 * (subject.planes["slip"][i] + subject.planes["slip"][i + 1])
-        frames[i, 0] -= slip * frames[i, 2]
+        chord, turn = before[i] - before[i + 1], 0.5 * (turns[i] + turns[i + 1])
+        length = np.linalg.norm(chord)
+        bent = chord - np.sin(turn) * length * back[i + 1]
+        frames[i, 0] = frames[i + 1, 0] + bent / np.linalg.norm(bent) * (length + grown[i])
+    _follow(subject, before)
+
+
+def _follow(subject: Subject, before: NDArray[np.float64]) -> None:
+    """Move the outline of the body with the spine: `before` (31, 3) are the centres as they were."""
+    frames = subject.frames
     move = frames[:, 0] - before
     z = subject.contour_z + CONTOUR_STEP_MM * np.arange(len(subject.contour))
     order = slice(None, None, -1)
@@ -124,7 +131,7 @@ def restack(subject: Subject, turns: NDArray[np.float64] | None = None) -> None:
         subject.contour[:, column] += np.interp(z, before[order, 2], move[order, column])
     subject.contour[:, 7] = np.interp(z, frames[order, 0, 2], np.arange(PLANES, dtype=float)[order])
     for name, i in (("z_l1", L1), ("z_l4", L3 + 2), ("z_s1", S1)):
-        whole[name] = frames[i, 0, 2]
+        subject.whole[name] = frames[i, 0, 2]
 
 
 def plane_of(lesion: Lesion) -> int:
@@ -152,8 +159,10 @@ def _deform(rng: np.random.Generator, subject: Subject, lesion: Lesion) -> None:
     if kind in {LesionKind.SLIP, LesionKind.ISTHMIC_SLIP, LesionKind.RETROLISTHESIS}:
         slip = -size if kind is LesionKind.RETROLISTHESIS else size
         planes["slip"][k] = slip
-        if k == S1:  # `restack` moves what lies above it
-            subject.frames[k, 0] -= 0.5 * slip * subject.frames[k, 2]
+        before = subject.frames[:, 0].copy()
+        subject.frames[:k, 0] -= slip * subject.frames[k, 2]
+        subject.frames[k, 0] -= 0.5 * slip * subject.frames[k, 2]
+        _follow(subject, before)
         planes["canal_depth"][k] += 0.5 * size if kind is LesionKind.ISTHMIC_SLIP else -0.3 * size
         sides["facet"][k] += rng.uniform(0.3, 1.0) if kind is LesionKind.SLIP else 0.0
     elif kind in {LesionKind.PROTRUSION, LesionKind.EXTRUSION}:
@@ -178,6 +187,7 @@ def _break(subject: Subject, i: int, lost_mm: float, wedge: bool) -> None:
     """Lower a vertebra: in front only (the spine above bends forward, its discs take half of it back), or all over."""
     lost = min(lost_mm, 0.5 * float(subject.vertebrae["height"][i]))
     half = 0.5 if wedge else 0.35
+    heights = subject.vertebrae["height"].copy()
     subject.vertebrae["height"][i] -= half * lost
     for name in ("pedicle_low", "pedicle_high"):
         subject.vertebrae[name][i] -= 0.5 * half * lost
@@ -186,7 +196,7 @@ def _break(subject: Subject, i: int, lost_mm: float, wedge: bool) -> None:
     if wedge:
         angle = lost / (2 * float(subject.planes["half_depth"][i]))
         turns[: i + 1] = angle * np.interp(np.arange(i, -1, -1), (0, 1, 4), (1.0, 0.7, 0.0))
-    restack(subject, turns)
+    restack(subject, heights, turns)
 
 
 def lay(subject: Subject, rows: list[tuple[int, dict[str, float]]]) -> None:
