@@ -84,7 +84,7 @@ def _cervical(name: str, title: str, plane: Plane, sequence: Sequence, real: tup
 CATEGORIES: tuple[Category, ...] = (
     _lumbar("lumbar-t2w", "Lumbar, mid-sagittal T2w", Sequence.T2W, 0.0, ("spider:T2w",)),
     _lumbar("lumbar-t1w", "Lumbar, mid-sagittal T1w", Sequence.T1W, 0.0, ("spider:T1w",)),
-    _lumbar("lumbar-space", "Lumbar, mid-sagittal T2w SPACE", Sequence.T2W, 0.0, ("spider:T2w-SPACE",)),
+    _lumbar("lumbar-space", "Lumbar, mid-sagittal T2w SPACE", Sequence.T2W, 0.0, ("slabs:0.0",)),
     _lumbar("lumbar-space-side", "Lumbar T2w SPACE, 8 mm beside the midline", Sequence.T2W, 8.0, ("slabs:8.0",)),
     _lumbar("canal-t2w", "Canal, 50 mm, sagittal T2w", Sequence.T2W, 0.0, ("spider:T2w",), crop=True),
     _lumbar("canal-t1w", "Canal, 50 mm, sagittal T1w", Sequence.T1W, 0.0, ("spider:T1w",), crop=True),
@@ -171,7 +171,7 @@ def _spider(root: Path, contrast: str, subset: str | None) -> Iterator[Shown]:
 
 
 def _slab(root: Path, beside_mm: float, subset: str | None) -> Iterator[Shown]:
-    """The slice of each slab nearest to `beside_mm` on either side of the midline, within half a simulated slice."""
+    """The slice of each slab nearest to `beside_mm` on either side of the midline, 2.5 mm off at most."""
     patients: dict[str, list[slabs.SlabSlice]] = {}
     for item in slabs.read(root):
         if subset in (None, item.subset) and abs(abs(item.midline_mm) - beside_mm) < 2.5:
