@@ -59,3 +59,14 @@ def test_simulated_pictures_are_of_different_studies_and_in_the_wanted_plane() -
 def test_bytes_span_the_percentiles() -> None:
     picture = categories.stretched(np.linspace(-5, 900, 10_000, dtype=np.float32).reshape(100, 100))
     assert (picture.min(), picture.max()) == (0, 255)
+
+
+def test_axial_slices_of_a_sagittal_volume_show_the_front_above_and_the_right_side_at_the_left() -> None:
+    sagittal = [np.full((4, 5), float(x), np.float32) for x in range(3)]  # right to left
+    for image in sagittal:
+        image[:, 0] += 10.0  # the front
+    axial = categories.axial_from(sagittal)
+    assert len(axial) == 4
+    assert axial[0].shape == (5, 3)
+    assert axial[0][0].tolist() == [10.0, 11.0, 12.0]
+    assert axial[0][1].tolist() == [0.0, 1.0, 2.0]

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from spinalis.formats import read_studies
-from spinalis.geometry import display_matrix, to_pixel
+from spinalis.geometry import display_matrix, patient_plane, to_pixel
 from spinalis.models.prepare import InputSpec, apply_matrix, crop_matrix, resample
 from spinalis.records import FloatArray, Image
 from spinalis.simulate import SimulatedSeries, SimulatedStudy, simulate_study
@@ -24,7 +24,7 @@ PITCH_MM = 31.6
 VIEW_BACK_MM = 5.0
 """The middle of a crop lies behind the level's point by this, as in `grade.crops`."""
 
-SKIPPED_SHARE = 0.2
+SKIPPED_SHARE = 0.25
 """Share of a real stack left out at either end, where little is in view."""
 
 
@@ -187,12 +187,19 @@ def _slab(root: Path, beside_mm: float, subset: str | None) -> Iterator[Shown]:
 def _volume(path: Path, plane: Plane) -> Iterator[Shown]:
     for study in read_studies(path):
         for series in study.series:
-            count = len(series.slices)
-            keep = range(int(SKIPPED_SHARE * count), max(1, round((1 - SKIPPED_SHARE) * count)))
-            for index in keep:
-                image = shown(series, index)
+            slices = [shown(series, index) for index in range(len(series.slices))]
+            native = series.slices[len(slices) // 2].plane
+            if native is not None and patient_plane(native) is Plane.SAGITTAL and plane is Plane.AXIAL:
+                slices = axial_from(slices)
+            count = len(slices)
+            for image in slices[int(SKIPPED_SHARE * count) : max(1, round((1 - SKIPPED_SHARE) * count))]:
                 if image.std() > 0:
                     yield Shown(image=image, patient=path.name.split(".")[0])
+
+
+def axial_from(sagittal: list[Image]) -> list[Image]:
+    """The axial slices, head to feet, of a volume with cubic voxels given as sagittal ones, right to left."""
+    return list(np.stack(sagittal).transpose(1, 2, 0))
 
 
 def simulated_pictures(
