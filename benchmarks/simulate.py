@@ -1,9 +1,11 @@
 """Time the simulator on one core: `python benchmarks/simulate.py`.
 
-Prints seconds for 15 sagittal and 25 axial slices of 320 x 320 with all artefacts (one and three contrasts), and for
-whole studies. Compilation is not counted.
+Prints seconds for 15 sagittal and 25 axial slices of 320 x 320 with all artefacts (one and three contrasts), each
+also over the seconds of a fixed piece of NumPy measured in the same run, since machines and their load differ; then
+seconds and peak memory of one, two and four whole studies. Compilation is not counted.
 """
 
+import resource
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -58,14 +60,31 @@ def main() -> None:
             table = signal_table(sample_protocol(rng, contrast, 1.5), tissues)
             expose(rng, anatomy, (*table, tissues.texture), stack, distances)
 
+    unit = seconds(fixed_work)
+    print(f"{'fixed NumPy work':24s} {unit:5.2f} s; in brackets: times over it")
     for name, stack in (("15 sagittal slices", sagittal), ("25 axial slices", axial)):
-        print(f"{name:24s} labels {seconds(lambda s=stack: render_labels(body, s)):5.2f} s", end="")
-        print(f"   one contrast {seconds(lambda s=stack: work(s, 1)):5.2f} s", end="")
-        print(f"   three contrasts {seconds(lambda s=stack: work(s, 3)):5.2f} s")
-    start = time.process_time()
-    for number in range(4):
-        simulate_study(SEED, number)
-    print(f"{'whole lumbar study':24s} {(time.process_time() - start) / 4:5.2f} s")
+        print(f"{name:24s}", end="")
+        for label, run in (
+            ("labels", lambda s=stack: render_labels(body, s)),
+            ("one contrast", lambda s=stack: work(s, 1)),
+            ("three contrasts", lambda s=stack: work(s, 3)),
+        ):
+            taken = seconds(run)
+            print(f"   {label} {taken:5.2f} s ({taken / unit:4.2f})", end="")
+        print()
+    for count in (1, 2, 4):
+        start = time.process_time()
+        for number in range(count):
+            simulate_study(SEED, number)
+        taken, peak = time.process_time() - start, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        print(f"{count} lumbar studies{'':8s} {taken / count:5.2f} s each, peak {peak:.0f} MiB")
+
+
+def fixed_work() -> None:
+    """Sorting and sine of the same two million numbers."""
+    values = np.random.default_rng(0).random(2_000_000)
+    np.sort(values)
+    np.sin(values)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import numpy as np
+
 from spinalis.simulate.compiler import compiled
 from spinalis.simulate.coordinates import Body, locate, noise_at, warp
 from spinalis.simulate.kernel import CORD_GREY, CORD_WHITE, NOTHING
@@ -12,6 +14,9 @@ SAMPLES = 4
 """Sub-samples per pixel, spread over the pixel and the slice thickness on a rotated grid."""
 
 NEAR_SPINE_MM = 78.0
+
+WARP_STEP = 2
+"""The warp is taken at every second pixel of a row and of a column, and is linear between them."""
 
 
 @compiled
@@ -31,46 +36,94 @@ def tissue_at(body: Body, x: float, y: float, z: float, hint: int) -> tuple[int,
 
 
 @compiled
+def warp_grid(body: Body, plane: Any, moves: Any) -> None:
+    """Fill `moves` (rows, columns, 2): how far the warp moves every `WARP_STEP`th pixel back and up, mm."""
+    for i in range(moves.shape[0]):
+        for j in range(moves.shape[1]):
+            row, column = i * WARP_STEP, j * WARP_STEP
+            x = plane[0, 0] + column * plane[1, 0] + row * plane[2, 0]
+            y = plane[0, 1] + column * plane[1, 1] + row * plane[2, 1]
+            z = plane[0, 2] + column * plane[1, 2] + row * plane[2, 2]
+            _, wy, wz = warp(body, x, y, z)
+            moves[i, j, 0], moves[i, j, 1] = wy - y, wz - z
+
+
+@compiled
+def sample_place(plane: Any, offsets: Any, moves: Any, row: int, column: int, n: int) -> tuple[float, float, float]:
+    """Where sub-sample `n` of a pixel lies in the smooth anatomy, LPS mm."""
+    i, j = row // WARP_STEP, column // WARP_STEP
+    a, b = (row - i * WARP_STEP) / WARP_STEP, (column - j * WARP_STEP) / WARP_STEP
+    wy = (moves[i, j, 0] * (1 - b) + moves[i, j + 1, 0] * b) * (1 - a)
+    wy += (moves[i + 1, j, 0] * (1 - b) + moves[i + 1, j + 1, 0] * b) * a
+    wz = (moves[i, j, 1] * (1 - b) + moves[i, j + 1, 1] * b) * (1 - a)
+    wz += (moves[i + 1, j, 1] * (1 - b) + moves[i + 1, j + 1, 1] * b) * a
+    c, r, d = column + offsets[n, 0], row + offsets[n, 1], offsets[n, 2]
+    x = plane[0, 0] + c * plane[1, 0] + r * plane[2, 0] + d * plane[3, 0]
+    y = plane[0, 1] + c * plane[1, 1] + r * plane[2, 1] + d * plane[3, 1]
+    z = plane[0, 2] + c * plane[1, 2] + r * plane[2, 2] + d * plane[3, 2]
+    return x, y + wy, z + wz
+
+
+@compiled
+def alike(labels: Any, row: int, column: int, n: int) -> bool:
+    """Whether the four neighbours of a pixel have its label in their samples of the other depth."""
+    label = labels[row, column, n]
+    return bool(
+        labels[max(row - 1, 0), column, 1 - n] == label
+        and labels[min(row + 1, labels.shape[0] - 1), column, 1 - n] == label
+        and labels[row, max(column - 1, 0), 1 - n] == label
+        and labels[row, min(column + 1, labels.shape[1] - 1), 1 - n] == label
+    )
+
+
+@compiled
+def refine(body: Body, plane: Any, offsets: Any, moves: Any, labels: Any) -> None:
+    """Take the other samples of the pixels that differ from a neighbour: `labels` (rows, columns, SAMPLES)."""
+    for row in range(labels.shape[0]):
+        hint = 22
+        for column in range(labels.shape[1]):
+            n = (row + column) & 1
+            if alike(labels, row, column, n):
+                continue
+            for m in range(SAMPLES):
+                if m != n:
+                    x, y, z = sample_place(plane, offsets, moves, row, column, m)
+                    labels[row, column, m], hint = tissue_at(body, x, y, z, hint)
+
+
+@compiled
 def render_slices(body: Body, planes: Any, offsets: Any, labels: Any, texture: Any) -> None:
     """Fill the labels of a stack of slices.
+
+    Every pixel gets one sample, in front and behind within the slice by turns, as on a chess board. Only where it
+    differs from one of its four neighbours are the others taken; elsewhere they repeat it.
 
     Args:
         body: the subject.
         planes: (S, 4, 3): centre of the first pixel, step to the next column, step to the next row, step through
             the thickness of the slice, LPS mm.
         offsets: (SAMPLES, 3): column, row (in pixels) and through (in thicknesses) of each sub-sample.
-        labels: (S, rows, columns, SAMPLES) uint8, filled. Where the first two agree the others repeat them.
+        labels: (S, rows, columns, SAMPLES) uint8, filled.
         texture: (S, rows, columns) float32, filled: noise of about unit variance.
     """
     grain = body.whole[0].grain
+    rows, columns = labels.shape[1], labels.shape[2]
+    moves = np.empty((rows // WARP_STEP + 2, columns // WARP_STEP + 2, 2))
     for s in range(planes.shape[0]):
         p = planes[s]
-        for row in range(labels.shape[1]):
+        warp_grid(body, p, moves)
+        for row in range(rows):
             hint = 22
-            for column in range(labels.shape[2]):
-                first = 0
-                x = p[0, 0] + column * p[1, 0] + row * p[2, 0]
-                y = p[0, 1] + column * p[1, 1] + row * p[2, 1]
-                z = p[0, 2] + column * p[1, 2] + row * p[2, 2]
-                wx, wy, wz = warp(body, x, y, z)
-                wx, wy, wz = wx - x, wy - y, wz - z
-                for n in range(SAMPLES):
-                    c, r, d = column + offsets[n, 0], row + offsets[n, 1], offsets[n, 2]
-                    x = p[0, 0] + c * p[1, 0] + r * p[2, 0] + d * p[3, 0]
-                    y = p[0, 1] + c * p[1, 1] + r * p[2, 1] + d * p[3, 1]
-                    z = p[0, 2] + c * p[1, 2] + r * p[2, 2] + d * p[3, 2]
-                    label, hint = tissue_at(body, x + wx, y + wy, z + wz, hint)
-                    labels[s, row, column, n] = label
-                    if n == 0:
-                        first = label
-                    elif n == 1 and label == first:
-                        for m in range(2, SAMPLES):
-                            labels[s, row, column, m] = label
-                        break
-                if first == 0:
-                    texture[s, row, column] = 0
-                else:
+            for column in range(columns):
+                n = (row + column) & 1
+                x, y, z = sample_place(p, offsets, moves, row, column, n)
+                label, hint = tissue_at(body, x, y, z, hint)
+                for m in range(SAMPLES):
+                    labels[s, row, column, m] = label
+                texture[s, row, column] = 0
+                if label != 0:
                     texture[s, row, column] = noise_at(body.noise, x * grain, y * grain, z * grain)
+        refine(body, p, offsets, moves, labels[s])
 
 
 @compiled

@@ -84,9 +84,15 @@ def turned_axes(plane: Plane, tilt_deg: float, turn_deg: float) -> FloatArray:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Artefacts:
-    """What one series suffers; drawn apart from being applied."""
+    """What one series suffers; drawn apart from being applied.
+
+    `kept` is the measured share of the lines of k-space along columns and along rows. `spike` is a single bad point
+    of k-space (cycles per picture along columns and rows, height over the brightest tissue), `zipper` a row of the
+    picture with radio noise from outside; both None in nearly all series.
+    """
 
     fat_shift_px: float
+    fat_shift_down: bool
     blur_px: tuple[float, float]
     motion_mm: float
     ghost: float
@@ -96,31 +102,39 @@ class Artefacts:
     coil_mm: float
     coil_ends: float
     bias: FloatArray
-    truncation: float
+    kept: tuple[float, float]
     noise: float
     gamma: float
     full_scale: float
+    spike: tuple[float, float, float] | None = None
+    zipper: int | None = None
 
 
 def sample_artefacts(rng: np.random.Generator, stack: Stack) -> Artefacts:
-    """Draw the artefacts of one series."""
+    """Draw the artefacts of one series. Rates and ranges were fitted by eye beside real series."""
     sagittal = stack.plane is Plane.SAGITTAL
     band = rng.uniform(0.03, 0.3) if rng.random() < (0.5 if sagittal else 0.2) else 1.0
+    kept = float(rng.uniform(0.72, 1.0)) if rng.random() < 0.5 else 1.0
+    interpolated = float(rng.uniform(0.6, 0.9)) if rng.random() < 0.15 else 1.0
+    spike = (float(rng.uniform(5, 60)), float(rng.uniform(-60, 60)), float(rng.uniform(0.03, 0.15)))
     return Artefacts(
-        fat_shift_px=float(rng.choice((-1, 1)) * rng.uniform(0, 1.6) / stack.pixel_mm),
-        blur_px=(float(rng.uniform(0.3, 0.75)), float(rng.uniform(0.3, 0.75))),
+        fat_shift_px=float(rng.choice((-1, 1)) * rng.uniform(0, 2.2) * rng.uniform(0.3, 1) / stack.pixel_mm),
+        fat_shift_down=bool(rng.random() < 0.4),
+        blur_px=(float(rng.uniform(0.25, 0.65)), float(rng.uniform(0.25, 0.65))),
         motion_mm=float(rng.uniform(0.5, 5)),
         ghost=float(rng.uniform(0, 0.05)),
         band=float(band),
         band_margin_mm=float(rng.uniform(4, 30)),
         band_slope=float(rng.normal(0, 0.12)),
-        coil_mm=float(np.exp(rng.uniform(np.log(90), np.log(700)))),
+        coil_mm=float(np.exp(rng.uniform(np.log(110), np.log(1000)))),
         coil_ends=float(rng.uniform(0, 0.5)),
         bias=rng.normal(0, 0.12, 5),
-        truncation=float(rng.uniform(0.72, 1.0)) if rng.random() < 0.5 else 1.0,
-        noise=float(np.exp(rng.uniform(np.log(0.006), np.log(0.05)))),
+        kept=(kept * interpolated, interpolated),
+        noise=float(np.exp(rng.uniform(np.log(0.007), np.log(0.06)))),
         gamma=float(rng.uniform(0.85, 1.15)),
         full_scale=float(np.exp(rng.uniform(np.log(400), np.log(3500)))),
+        spike=spike if rng.random() < 0.005 else None,
+        zipper=int(rng.integers(0, stack.rows)) if rng.random() < 0.01 else None,
     )
 
 
@@ -133,32 +147,51 @@ def scan(
 ) -> NDArray[np.uint16]:
     """Turn the water and fat images (2, S, rows, columns) into stored values (S, rows, columns).
 
-    `distances` are those of `distances_to` (rows, columns).
+    The sum of both may be negative, where opposed fat prevails; its magnitude is taken last, so that borders of fat
+    and water keep their dark rim. `distances` are those of `distances_to` (rows, columns).
     """
-    image = images[0] + _shifted(images[1], artefacts.fat_shift_px)
+    image = images[0] + _shifted(images[1], artefacts.fat_shift_px, artefacts.fat_shift_down)
     for index in range(len(image)):
         image[index] = cv2.GaussianBlur(image[index], (0, 0), sigmaX=artefacts.blur_px[0], sigmaY=artefacts.blur_px[1])
     front, behind = distances
     _smear(image, stack, artefacts, np.clip((front - 12) / 14, 0, 1).astype(np.float32))
     image *= _sensitivity(stack, artefacts, front, behind)
-    if artefacts.truncation < 1:
-        image = _truncated(image, artefacts.truncation)
-    sigma = artefacts.noise * float(np.percentile(image[:: max(1, len(image) // 4)], 97))
-    noise = rng.standard_normal((2, *image.shape), dtype=np.float32) * np.float32(sigma)
-    image = np.hypot(image + noise[0], noise[1])
-    top = float(np.percentile(image[:, ::4, ::4], 99.7)) + 1e-9
-    values = artefacts.full_scale * (image / np.float32(top)) ** np.float32(artefacts.gamma)
-    return np.asarray(np.clip(np.rint(values), 0, 4095), np.uint16)
+    for axis, kept in ((1, artefacts.kept[0]), (2, artefacts.kept[1])):
+        if kept < 1:
+            image = _truncated(image, kept, axis)
+    bright = float(np.percentile(np.abs(image[:: max(1, len(image) // 4), ::2, ::2]), 97))
+    sigma = np.float32(artefacts.noise * bright)
+    image += sigma * rng.standard_normal(image.shape, dtype=np.float32)
+    _disturb(rng, image, artefacts, bright)
+    flat = image.reshape(-1, image.shape[2])
+    flat = cv2.magnitude(flat, sigma * rng.standard_normal(flat.shape, dtype=np.float32))
+    top = float(np.percentile(flat[::4, ::4], 99.7)) + 1e-9
+    flat = cv2.pow(flat * np.float32(1 / top), artefacts.gamma) * np.float32(artefacts.full_scale)
+    return np.asarray(np.rint(np.minimum(flat, 4095)), np.uint16).reshape(image.shape)
 
 
-def _shifted(fat: FloatStack, pixels: float) -> FloatStack:
-    """Move the fat along the rows, linearly between two whole pixels."""
-    whole = int(np.floor(pixels))
-    part = np.float32(pixels - whole)
-    reach = abs(whole) + 2
-    wide = np.pad(fat, ((0, 0), (0, 0), (reach, reach)), mode="edge")
-    near = np.roll(wide, whole, axis=2)
-    return (near + part * (np.roll(near, 1, axis=2) - near))[:, :, reach:-reach]
+def _disturb(rng: np.random.Generator, image: FloatStack, artefacts: Artefacts, bright: float) -> None:
+    """Stripes from a spike in k-space, on one slice; a zipper, on all."""
+    rows, columns = image.shape[1:]
+    if artefacts.spike is not None:
+        down, along, height = artefacts.spike
+        y, x = np.mgrid[:rows, :columns]
+        stripes = np.cos(2 * np.pi * (down * y / rows + along * x / columns))
+        image[len(image) // 2] += (height * bright * stripes).astype(np.float32)
+    if artefacts.zipper is not None:
+        image[:, artefacts.zipper] += np.float32(0.6 * bright) * rng.standard_normal(
+            (len(image), columns), dtype=np.float32
+        )
+
+
+def _shifted(fat: FloatStack, pixels: float, down: bool) -> FloatStack:
+    """Move the fat along the rows, or down the columns, linearly between two whole pixels."""
+    move = np.array([[1, 0, 0 if down else pixels], [0, 1, pixels if down else 0]], np.float64)
+    moved = np.empty_like(fat)
+    size = (fat.shape[2], fat.shape[1])
+    for index in range(len(fat)):
+        cv2.warpAffine(fat[index], move, size, moved[index], borderMode=cv2.BORDER_REPLICATE)
+    return moved
 
 
 def distances_to(stack: Stack, subject: Subject) -> tuple[FloatArray, FloatArray]:
@@ -197,8 +230,10 @@ def _sensitivity(stack: Stack, artefacts: Artefacts, front: FloatArray, behind: 
     return np.asarray(field, np.float32)
 
 
-def _truncated(image: FloatStack, keep: float) -> FloatStack:
-    """Measure fewer phase lines than the picture has rows: coarser, with ringing."""
-    lines = np.fft.rfft(image, axis=1)
-    lines[:, int(keep * lines.shape[1]) :] = 0
-    return np.abs(np.fft.irfft(lines, n=image.shape[1], axis=1)).astype(np.float32)
+def _truncated(image: FloatStack, keep: float, axis: int) -> FloatStack:
+    """Measure fewer lines than the picture has along an axis: coarser, with ringing."""
+    size = image.shape[axis]
+    lines = np.fft.rfft(image, axis=axis)
+    end = int(keep * lines.shape[axis])
+    lines[(slice(None),) * axis + (slice(end, None),)] = 0
+    return np.asarray(np.fft.irfft(lines, n=size, axis=axis), np.float32)

@@ -59,7 +59,7 @@ TIMES_MS: dict[Contrast, tuple[tuple[float, float], tuple[float, float]]] = {
     Contrast.T1W: ((450, 800), (7, 18)),
     Contrast.T1_POST: ((450, 800), (7, 18)),
     Contrast.T1_FLAIR: ((1800, 2400), (8, 16)),
-    Contrast.T2W: ((2500, 5500), (80, 125)),
+    Contrast.T2W: ((2500, 5500), (80, 140)),
     Contrast.T2W_FS: ((2800, 5500), (60, 110)),
     Contrast.T2_SPACE: ((1000, 1600), (110, 140)),
     Contrast.STIR: ((3000, 5500), (35, 80)),

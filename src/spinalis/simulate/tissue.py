@@ -81,7 +81,7 @@ class Relaxation:
 
 def _disc(factor: float, degeneration: float) -> Relaxation:
     return Relaxation(
-        t1=(1150, 1350), t2=(95 * factor, 85 * factor), density=0.88 * (1 - 0.25 * degeneration), texture=0.08
+        t1=(900, 1100), t2=(95 * factor, 85 * factor), density=0.9 * (1 - 0.12 * degeneration), texture=0.1
     )
 
 
@@ -91,13 +91,13 @@ RELAXATION: dict[Tissue, Relaxation] = {
     Tissue.FAT: Relaxation(t1=(290, 370), t2=(160, 160), density=1.0, fat=0.95, texture=0.05),
     Tissue.MUSCLE: Relaxation(t1=(1000, 1400), t2=(42, 36), density=0.82, fat=0.05, texture=0.09),
     Tissue.CORTEX: Relaxation(t1=(600, 600), t2=(6, 6), density=0.16, texture=0.1),
-    Tissue.MARROW: Relaxation(t1=(1000, 1200), t2=(72, 64), density=0.95, fat=0.5, texture=0.08),
-    Tissue.ANNULUS: Relaxation(t1=(950, 1150), t2=(42, 38), density=0.72, texture=0.1),
-    Tissue.NUCLEUS_0: _disc(1.25, 0.0),
-    Tissue.NUCLEUS_1: _disc(0.85, 0.35),
-    Tissue.NUCLEUS_2: _disc(0.55, 0.6),
-    Tissue.NUCLEUS_3: _disc(0.42, 1.0),
-    Tissue.CSF: Relaxation(t1=(3000, 3000), t2=(1000, 1000), density=0.86, texture=0.04),
+    Tissue.MARROW: Relaxation(t1=(1000, 1200), t2=(72, 64), density=0.9, fat=0.5, texture=0.12),
+    Tissue.ANNULUS: Relaxation(t1=(900, 1100), t2=(45, 40), density=0.8, texture=0.1),
+    Tissue.NUCLEUS_0: _disc(1.37, 0.0),
+    Tissue.NUCLEUS_1: _disc(0.97, 0.35),
+    Tissue.NUCLEUS_2: _disc(0.72, 0.6),
+    Tissue.NUCLEUS_3: _disc(0.55, 1.0),
+    Tissue.CSF: Relaxation(t1=(3800, 3800), t2=(1000, 1000), density=0.93, texture=0.04),
     Tissue.CORD_WHITE: Relaxation(t1=(780, 920), t2=(80, 72), density=0.74, texture=0.03),
     Tissue.CORD_GREY: Relaxation(t1=(920, 1050), t2=(92, 84), density=0.82, texture=0.03),
     Tissue.ROOTLET: Relaxation(t1=(950, 1100), t2=(80, 74), density=0.8),
@@ -120,7 +120,7 @@ RELAXATION: dict[Tissue, Relaxation] = {
     Tissue.BRAIN_WHITE: Relaxation(t1=(650, 850), t2=(75, 68), density=0.7, texture=0.03),
     Tissue.BRAIN_GREY: Relaxation(t1=(1000, 1350), t2=(98, 90), density=0.82, texture=0.03),
     Tissue.CARTILAGE: Relaxation(t1=(1100, 1240), t2=(45, 38), density=0.75),
-    Tissue.PEDICLE: Relaxation(t1=(1000, 1200), t2=(56, 50), density=0.88, fat=0.5, texture=0.1),
+    Tissue.PEDICLE: Relaxation(t1=(1000, 1200), t2=(56, 50), density=0.84, fat=0.5, texture=0.1),
     Tissue.OSTEOPHYTE: Relaxation(t1=(1000, 1200), t2=(50, 46), density=0.7, fat=0.45, texture=0.12),
     Tissue.FIBROUS: Relaxation(t1=(950, 1100), t2=(34, 30), density=0.6, fat=0.08, texture=0.14),
     Tissue.SCAR: Relaxation(t1=(1000, 1200), t2=(60, 52), density=0.7, fat=0.08, texture=0.16),
