@@ -15,6 +15,7 @@ SOURCES = (
     "chest.py",
     "compiler.py",
     "coordinates.py",
+    "elsewhere.py",
     "head.py",
     "kernel.py",
     "lesions.py",

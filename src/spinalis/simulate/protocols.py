@@ -4,12 +4,10 @@ import numpy as np
 
 from spinalis.records import FloatArray, Header
 from spinalis.simulate.anatomy import PLANE_OF_LEVEL, Subject
+from spinalis.simulate.elsewhere import ELSEWHERE
 from spinalis.simulate.scanner import Stack, turned_axes
 from spinalis.simulate.sequence import Protocol
 from spinalis.vocabulary import Plane, Region, Sequence
-
-ABDOMEN = 3
-"""After the kinds of `simulate.other`."""
 
 VENDORS = ("SIEMENS", "Philips Medical Systems", "GE MEDICAL SYSTEMS")
 
@@ -26,7 +24,7 @@ BODY_PARTS = {
     Region.LUMBAR: ("LSPINE", "SPINE", "L_SPINE", "LUMBAR SPINE"),
     Region.THORACIC: ("TSPINE", "SPINE", "T_SPINE", "THORACIC SPINE"),
     Region.CERVICAL: ("CSPINE", "SPINE", "C_SPINE", "NECK"),
-    Region.UNKNOWN: ("BRAIN", "KNEE", "SHOULDER", "ABDOMEN"),
+    Region.UNKNOWN: tuple(anatomy.word for anatomy in ELSEWHERE),
 }
 
 
@@ -113,19 +111,15 @@ def coronal_stack(rng: np.random.Generator, subject: Subject, region: Region) ->
 
 
 def other_stack(rng: np.random.Generator, subject: Subject, kind: int) -> Stack:
-    """Slices through a brain (0), knee (1), shoulder (2), in any plane, or an abdomen (3), not sagittal."""
-    low, high = ((200, 260), (140, 200), (140, 210), (330, 420))[kind]
-    choices = (Plane.AXIAL, Plane.CORONAL) if kind == ABDOMEN else (Plane.AXIAL, Plane.CORONAL, Plane.SAGITTAL)
-    plane = choices[int(rng.integers(0, len(choices)))]
+    """Slices through an anatomy of `elsewhere.ELSEWHERE`: about 0 where it is made of parts, else in the body."""
+    anatomy = ELSEWHERE[kind]
+    plane = anatomy.planes[int(rng.integers(0, len(anatomy.planes)))]
     centre = rng.normal(0, 6, 3)
-    if kind == ABDOMEN:
-        centre = plane_point(subject, rng.uniform(17.5, 22), 0.0) + np.array(
-            (rng.normal(0, 10), rng.uniform(-110, -70), 0)
-        )
+    if anatomy.place:
+        centre += anatomy.place(rng, subject)
     rows = int(rng.choice((224, 256, 320)))
     count = int(rng.integers(8, 16))
     thickness = rng.uniform(3, 6)
-    reach = (130, 80, 80, 180)[kind]
     return Stack(
         plane=plane,
         centre=centre,
@@ -133,9 +127,9 @@ def other_stack(rng: np.random.Generator, subject: Subject, kind: int) -> Stack:
         count=count,
         rows=rows,
         columns=rows,
-        pixel_mm=rng.uniform(low, high) / rows,
+        pixel_mm=rng.uniform(*anatomy.field_mm) / rows,
         thickness_mm=thickness,
-        spacing_mm=max(thickness, reach / count),
+        spacing_mm=max(thickness, anatomy.reach_mm / count),
     )
 
 

@@ -16,10 +16,10 @@ from spinalis.errors import SimulationError
 from spinalis.records import FloatArray, Image, Series, Slice, Study
 from spinalis.simulate.anatomy import Subject, sample_subject
 from spinalis.simulate.disease import forced, sample_disease
+from spinalis.simulate.elsewhere import ELSEWHERE, SHARES
 from spinalis.simulate.grades import judge
 from spinalis.simulate.pathology import shape
 from spinalis.simulate.protocols import (
-    ABDOMEN,
     axial_stacks,
     coronal_stack,
     header,
@@ -77,7 +77,7 @@ def simulate_study(
         seed: the seed of the set.
         number: the number of the study in the set, from 0.
         profile: `lumbar` (grades as frequent as in the RSNA 2024 set), `lumbar-balanced` (moderate and severe
-            frequent, for training), `cervical`, `thoracic`, or `other` (crude brains, knees, shoulders, abdomens).
+            frequent, for training), `cervical`, `thoracic`, or `other` (an anatomy of `elsewhere`).
         severity_boost: added to the standard normal score of every finding; 0 keeps the profile's frequencies.
         disease: parts of the drawn disease to replace, see `disease.forced`; lumbar profiles only.
         reader_noise: standard deviation that a reader adds to every score, kept beside the exact grades; see `grades`.
@@ -183,22 +183,23 @@ def _acquire(rng: np.random.Generator, subject: Subject, body: "Body", region: R
 
 
 def _acquire_other(rng: np.random.Generator, subject: Subject, body: "Body") -> tuple[SimulatedSeries, ...]:
-    """Two to four series of a brain, knee, shoulder or abdomen, in any plane."""
-    from spinalis.simulate.other import shape_labels  # noqa: PLC0415
+    """Two to four series of one anatomy of `elsewhere`, in any plane."""
+    from spinalis.simulate.other import part_labels  # noqa: PLC0415
 
-    kind = int(rng.integers(0, 4))
+    kind = int(rng.choice(len(ELSEWHERE), p=SHARES))
+    shown = ELSEWHERE[kind]
     size = float(rng.normal(1, 0.07))
     vendor, field_t = int(rng.integers(0, 3)), float(rng.choice((1.5, 3.0)))
     tissues = sample_tissues(rng, field_t, subject.age)
     series: list[SimulatedSeries] = []
     for _ in range(int(rng.integers(2, 5))):
         stack = other_stack(rng, subject, kind)
-        anatomy = render_labels(body, stack) if kind == ABDOMEN else shape_labels(kind, subject.noise, size, stack)
+        anatomy = part_labels(shown, subject.noise, size, stack) if shown.parts else render_labels(body, stack)
         contrast = (Contrast.T1W, Contrast.T2W, Contrast.PD, Contrast.STIR)[int(rng.choice(4, p=(0.3, 0.4, 0.2, 0.1)))]
         protocol = sample_protocol(rng, contrast, field_t)
         tables = (*signal_table(protocol, tissues), tissues.texture)
         away = np.zeros((stack.rows, stack.columns))
-        distances = distances_to(stack, subject) if kind == ABDOMEN else (away - 100.0, away)
+        distances = (away - 100.0, away) if shown.still else distances_to(stack, subject)
         pixels = expose(rng, anatomy, tables, stack, distances)
         series.append(
             SimulatedSeries(
