@@ -401,7 +401,7 @@ def _sample_contour(
     heavy = float(np.clip(rng.normal(0, 1), -1.8, 2.6))
     knots = (0, 3, 5, 7, 8, 10, 13, 17, 21, 24, 26, 28, 30)
     hips = 1.12 if female else 1.0
-    back_fat = np.interp(level, knots, (6, 6, 6, 8, 9, 8, 7, 7, 11, 20, 24, 26, 24)) * np.exp(0.45 * heavy) * hips
+    back_fat = np.interp(level, knots, (6, 6, 6, 8, 9, 8, 8, 9, 15, 26, 30, 30, 26)) * np.exp(0.45 * heavy) * hips
     depth = np.interp(level, knots, (112, 112, 122, 138, 160, 195, 215, 222, 212, 218, 224, 222, 200))
     depth *= np.exp(0.13 * heavy)
     half_width = np.interp(level, knots, (64, 60, 64, 104, 176, 208, 182, 164, 158, 178, 186, 188, 182))
@@ -409,7 +409,9 @@ def _sample_contour(
     front_fat = np.interp(level, knots, (5, 4, 4, 6, 8, 12, 14, 15, 22, 26, 28, 26, 20)) * np.exp(0.6 * heavy)
     square = np.interp(level, (5, 8, 12, 24, 30), (0.15, 0.7, 0.75, 0.6, 0.5))
     outermost = np.lib.stride_tricks.sliding_window_view(np.pad(tip, 8, mode="edge"), 17).max(axis=1)
-    back = smooth(smooth(0.5 * (outermost + tip), 10) + 8, 12) + back_fat + _smooth(rng.normal(0, 25, len(z)), 12)
+    back = smooth(0.5 * (outermost + tip), 10) + 8
+    loin = np.clip((level - 14) / 4, 0, 1)
+    back = smooth(back, 12) * (1 - loin) + smooth(back, 32) * loin + back_fat + _smooth(rng.normal(0, 25, len(z)), 12)
     back = smooth(np.maximum(back, outermost + 8), 4)
     buttock = 24 * hips * np.exp(-(((level - 28.6) / 2.2) ** 2))
     front = smooth(back - depth, 40)

@@ -31,7 +31,7 @@ from spinalis.simulate.kernel import (
 def streaky(body: Body, x: float, y: float, z: float, more: float) -> int:
     """Muscle with fat in streaks along z; `more` shifts how much fat."""
     n = 0.7 * noise_at(body.noise, x / 1.3, y / 1.1, z / 12) + 0.7 * noise_at(body.noise, x / 6, y / 6 + 11, z / 28)
-    return FAT if n + more > 1.8 - 1.5 * body.whole[0].infiltration else MUSCLE
+    return FAT if n + more > 1.9 - 1.3 * body.whole[0].infiltration else MUSCLE
 
 
 @compiled

@@ -61,7 +61,9 @@ def back_tissue(body: Body, x: float, y: float, z: float, behind: float, level: 
     if abs(septum) < 0.11 * fat - 0.01:
         return FAT
     tent = step((behind - 26 - 6 * lump) / 16) * low * (1.0 - step((ax - 10) / 30))
-    return streaky(body, x, y, z, 0.5 * low * step((split - ax) / 14) * fat + 1.1 * tent - 0.15)
+    return streaky(
+        body, x, y, z, 0.5 * low * step((split - ax) / 14) * fat + 1.1 * tent - 0.1 - 0.35 * step((ax - split) / 12)
+    )
 
 
 @compiled
