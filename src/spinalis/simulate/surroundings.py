@@ -39,9 +39,9 @@ def back_tissue(body: Body, x: float, y: float, z: float, behind: float, level: 
     fat = body.whole[0].infiltration
     ax = abs(x)
     lump = noise_at(noise, x / 13, y / 13, z / 30)
-    fine = noise_at(noise, x / 5, y / 5 + 9, z / 22)
     if ax < 0.5 + 0.4 * lump:
         return FAT
+    fine = noise_at(noise, x / 5, y / 5 + 9, z / 22)
     fascia = wall - 1.2 - 0.5 * fine
     if fascia < 0 and level > 14:
         return LIGAMENT
@@ -56,9 +56,6 @@ def back_tissue(body: Body, x: float, y: float, z: float, behind: float, level: 
         return FAT
     outer = split + 19 + 3 * lump
     if abs(ax - outer) < 0.35 + 0.5 * fat + 0.4 * fine:
-        return FAT
-    septum = noise_at(noise, x / 3.6, y / 3.2 + 17, z / 45)
-    if abs(septum) < 0.11 * fat - 0.01:
         return FAT
     tent = step((behind - 26 - 6 * lump) / 16) * low * (1.0 - step((ax - 10) / 30))
     return streaky(
