@@ -1,0 +1,259 @@
+"""A study in the making: files as data sets, which the kinds of torture change before they are written."""
+
+import io
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from hashlib import sha256
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from pydicom import dcmread, dcmwrite
+from pydicom.dataset import Dataset
+from pydicom.uid import UID, ExplicitVRBigEndian, ExplicitVRLittleEndian
+
+from spinalis.formats.dicom.write import write_study
+from spinalis.geometry import to_patient
+from spinalis.records import Image, Series, Slice, SlicePlane, Study
+from spinalis.simulate.study import SimulatedSeries, SimulatedStudy, simulate_study
+from spinalis.simulate.torture.expectation import ExpectedSeries, Expectation, Likeness
+from spinalis.vocabulary import Anatomy, Plane, Sequence
+
+Pixels = NDArray[np.uint16]
+
+ROWS = 192
+"""Pictures are reduced to this size: what is odd about a study is seldom its resolution."""
+
+SAGITTAL_SLICES, AXIAL_SLICES = 7, 10
+ATTEMPTS = 20
+
+
+@dataclass(slots=True, kw_only=True)
+class Sheet:
+    """One file: `dataset` is encoded as `syntax` when written, then `damage` changes its bytes."""
+
+    name: str
+    dataset: Dataset
+    plane: Plane
+    sequence: Sequence
+    index: int
+    syntax: UID = ExplicitVRLittleEndian
+    damage: Callable[[bytes], bytes] | None = None
+    preamble: bool = True
+
+    @property
+    def number(self) -> int:
+        """The number of the series."""
+        return int(self.dataset.SeriesNumber)
+
+    @property
+    def pixels(self) -> Pixels:
+        """(rows, columns), stored values; only before the pixel description is changed."""
+        values = np.frombuffer(self.dataset.PixelData, "<u2")
+        return values.reshape(self.dataset.Rows, self.dataset.Columns).copy()
+
+    @pixels.setter
+    def pixels(self, values: NDArray[Any]) -> None:
+        self.dataset.Rows, self.dataset.Columns = values.shape[:2]
+        self.dataset.PixelData = np.ascontiguousarray(values).tobytes()
+
+    def encoded(self) -> bytes:
+        """The bytes of the file."""
+        dataset, syntax = self.dataset, self.syntax
+        stream = io.BytesIO()
+        if syntax.is_compressed and syntax.is_encapsulated:
+            dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+            dataset.compress(syntax, generate_instance_uid=False)
+        elif syntax == ExplicitVRBigEndian:
+            dataset.PixelData = np.frombuffer(dataset.PixelData, "<u2").astype(">u2").tobytes()
+        if self.preamble:
+            dataset.file_meta.TransferSyntaxUID = syntax
+            dataset.file_meta.MediaStorageSOPClassUID = dataset.get("SOPClassUID", "1.2.840.10008.5.1.4.1.1.4")
+            dataset.file_meta.MediaStorageSOPInstanceUID = dataset.get("SOPInstanceUID", "2.25.1")
+            dcmwrite(stream, dataset, enforce_file_format=True)
+        else:
+            dcmwrite(stream, dataset, implicit_vr=True, little_endian=True)
+        found = stream.getvalue()
+        return self.damage(found) if self.damage else found
+
+
+@dataclass(slots=True, kw_only=True)
+class Draft:
+    """A study that is being tortured. `extras` are further files; `entry` is what is to be read, `.` for the folder."""
+
+    rng: np.random.Generator
+    seed: int
+    variant: int
+    made: SimulatedStudy
+    sheets: list[Sheet]
+    expected: Expectation
+    extras: list[tuple[str, bytes]] = field(default_factory=list)
+    entry: str = "."
+    pack: Callable[[list[tuple[str, bytes]]], list[tuple[str, bytes]]] | None = None
+
+    def of(self, plane: Plane, *sequences: Sequence) -> list[Sheet]:
+        """The files of one plane, of these sequences or of all."""
+        return [s for s in self.sheets if s.plane is plane and (not sequences or s.sequence in sequences)]
+
+    @property
+    def sagittal_t1(self) -> list[Sheet]:
+        """The files of the sagittal T1w series."""
+        return self.of(Plane.SAGITTAL, Sequence.T1W)
+
+    @property
+    def sagittal_t2(self) -> list[Sheet]:
+        """The files of the sagittal T2w or STIR series."""
+        return self.of(Plane.SAGITTAL, Sequence.T2W, Sequence.STIR)
+
+    @property
+    def axial(self) -> list[Sheet]:
+        """The files of all axial series."""
+        return self.of(Plane.AXIAL)
+
+    def expect(self, **changes: Any) -> None:
+        """Change the expectation."""
+        self.expected = replace(self.expected, **changes)
+
+    def expect_series(self, number: int, **changes: Any) -> None:
+        """Change what is expected of one series; `slices=0` means that there is none of this number."""
+        series = tuple(replace(one, **changes) if one.number == number else one for one in self.expected.series)
+        self.expected = replace(self.expected, series=tuple(one for one in series if one.slices))
+
+    def recount(self) -> None:
+        """Expect as many slices of every series as there are files of it, and no series without files."""
+        numbers = [sheet.number for sheet in self.sheets]
+        for one in self.expected.series:
+            self.expect_series(one.number, slices=numbers.count(one.number))
+
+    def drop(self, sheets: list[Sheet]) -> None:
+        """Take files away, and expect them no longer."""
+        gone = {id(sheet) for sheet in sheets}
+        self.sheets = [sheet for sheet in self.sheets if id(sheet) not in gone]
+        self.recount()
+
+    def files(self) -> list[tuple[str, bytes]]:
+        """All files of the study: name and bytes."""
+        files = [(sheet.name, sheet.encoded()) for sheet in self.sheets] + self.extras
+        return self.pack(files) if self.pack else files
+
+
+def draft_of(seed: int, variant: int, kind: str, place: int) -> Draft:
+    """A plain small study, to be changed; `place` is the place of its kind in the table."""
+    made, contents = small_study(seed, variant)
+    sheets = list(_sheets(made, contents))
+    numbers = {sheet.number: sheet.plane for sheet in sheets}
+    counts = [sheet.number for sheet in sheets]
+    series = tuple(
+        ExpectedSeries(number=number, slices=counts.count(number), planes=(plane,)) for number, plane in numbers.items()
+    )
+    return Draft(
+        rng=np.random.default_rng([seed, variant, place]),
+        seed=seed,
+        variant=variant,
+        made=made,
+        sheets=sheets,
+        expected=Expectation(kind=kind, series=series, like=Likeness()),
+    )
+
+
+@lru_cache(maxsize=2)
+def small_study(seed: int, variant: int, profile: str = "lumbar") -> tuple[SimulatedStudy, tuple[bytes, ...]]:
+    """A simulated study with a sagittal T1w, a sagittal T2w or STIR and its axial T2w series, thinned and reduced.
+
+    Returns:
+        The study, and its files as bytes in the order of series and slices.
+    """
+    for attempt in range(ATTEMPTS):
+        made = simulate_study(seed, variant * ATTEMPTS + attempt, profile)
+        chosen = made.series[:2] if profile == "other" else _chosen(made)
+        if chosen:
+            break
+    small = replace(made, series=tuple(_reduced(one) for one in chosen))
+    key = sha256(f"torture/{seed}/{variant}/{profile}".encode()).hexdigest()[:12]
+    small = replace(small, study=Study(key=key, series=tuple(one.series for one in small.series)))
+    with TemporaryDirectory() as folder:
+        write_study(small.study, Path(folder))
+        contents = tuple(path.read_bytes() for path in sorted(Path(folder).rglob("*.dcm")))
+    return small, contents
+
+
+def _chosen(made: SimulatedStudy) -> tuple[SimulatedSeries, ...]:
+    def first(*sequences: Sequence) -> tuple[SimulatedSeries, ...]:
+        found = [one for one in made.series if one.plane is Plane.SAGITTAL and one.sequence in sequences]
+        return tuple(found[:1])
+
+    t1, t2 = first(Sequence.T1W), first(Sequence.T2W, Sequence.STIR)
+    axial = tuple(one for one in made.series if one.plane is Plane.AXIAL and one.sequence is Sequence.T2W)
+    return (*t1, *t2, *axial) if t1 and t2 and axial else ()
+
+
+def _reduced(one: SimulatedSeries) -> SimulatedSeries:
+    """Fewer and smaller slices, at the same places."""
+    series = one.series
+    most = SAGITTAL_SLICES if one.plane is Plane.SAGITTAL else AXIAL_SLICES if len(series.slices) > 8 else 2
+    count = len(series.slices)
+    step = -(-count // most)
+    kept = range((count - 1) % step // 2, count, step)
+    factor = max(series.rows, series.columns) / ROWS
+    rows, columns = round(series.rows / factor), round(series.columns / factor)
+    pixels = np.stack(
+        [
+            np.rint(cv2.resize(one.pixels[k].astype(np.float32), (columns, rows), interpolation=cv2.INTER_AREA))
+            for k in kept
+        ]
+    ).astype(np.uint16)
+
+    def load(index: int) -> Image:
+        return pixels[index].astype(np.float32)
+
+    slices = tuple(_slice(series, k, (series.rows / rows, series.columns / columns)) for k in kept)
+    record = replace(series, rows=rows, columns=columns, slices=slices, load=load)
+    return replace(one, series=record, pixels=pixels, cord=tuple(one.cord[k] for k in kept))
+
+
+def _slice(series: Series, index: int, factors: tuple[float, float]) -> Slice:
+    item = series.slices[index]
+    plane = item.plane
+    if plane is None:
+        return item
+    origin = to_patient(plane, (factors[0] - 1) / 2, (factors[1] - 1) / 2)
+    moved = SlicePlane(
+        origin_lps_mm=origin,
+        along_row=plane.along_row,
+        along_column=plane.along_column,
+        row_spacing_mm=plane.row_spacing_mm * factors[0],
+        column_spacing_mm=plane.column_spacing_mm * factors[1],
+    )
+    return replace(item, plane=moved)
+
+
+def _sheets(made: SimulatedStudy, contents: tuple[bytes, ...]) -> Iterator[Sheet]:
+    places = [(one, index) for one in made.series for index in range(len(one.series.slices))]
+    for (one, index), content in zip(places, contents, strict=True):
+        dataset = dcmread(io.BytesIO(content))
+        yield Sheet(
+            name=f"{one.series.number:03d}/{index + 1:04d}.dcm",
+            dataset=dataset,
+            plane=one.plane,
+            sequence=one.sequence,
+            index=index,
+        )
+
+
+def other_sheets(draft: Draft, number: int = 90) -> list[Sheet]:
+    """Files of two series of another part of the body, numbered from `number`."""
+    made, contents = small_study(draft.seed, draft.variant, "other")
+    sheets = list(_sheets(made, contents))
+    numbers = sorted({sheet.number for sheet in sheets})
+    for sheet in sheets:
+        sheet.dataset.SeriesNumber = number + numbers.index(sheet.number)
+        sheet.name = f"{sheet.number:03d}/{sheet.index + 1:04d}.dcm"
+    return sheets
+
+
+ANY_ANATOMY: tuple[Anatomy, ...] = (Anatomy.OTHER, Anatomy.UNKNOWN)
+"""What may be said of what is no spine."""
