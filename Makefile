@@ -11,7 +11,7 @@ PYTEST_ARGS ?= -n 2 -rs
 # One thread in each of the test processes: two processes with many threads each are slower than one.
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: help demo test check packs example tables sheets bench clean
+.PHONY: help demo test check packs example tables sheets bench torture clean
 .DELETE_ON_ERROR:
 
 help: ## list the targets
@@ -48,6 +48,9 @@ sheets: $(VENV)/.dev ## set simulated pictures beside real ones, in out/sheets
 
 bench: $(VENV)/.dev ## time a read of 140 slices on two cores
 	$(BIN)/python benchmarks/read_study.py
+
+torture: $(VENV)/.dev ## read the torture set and say which expectations hold
+	$(BIN)/python benchmarks/torture.py
 
 clean: ## remove what the other targets made, but not .venv
 	rm -rf out build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

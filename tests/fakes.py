@@ -9,11 +9,16 @@ import numpy as np
 from spinalis.errors import UnreadableFileError
 from spinalis.models.pack import Manifest, Score
 from spinalis.models.prepare import InputSpec
-from spinalis.records import Header, Image, Judgement, PackInfo, Series, SeriesLabel, Slice, SlicePlane
+from spinalis.records import Header, Image, Judgement, PackInfo, Series, SeriesLabel, Slice, SlicePlane, Study
 from spinalis.vocabulary import Anatomy, Plane, Region, Sequence
 
 SAGITTAL = ((0.0, 1.0, 0.0), (0.0, 0.0, -1.0))
 AXIAL = ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0))
+
+
+def texts(study: Study) -> tuple[str, ...]:
+    """The sentences of a study's warnings."""
+    return tuple(item.text for item in study.warnings)
 
 
 def series(

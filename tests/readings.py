@@ -18,6 +18,7 @@ from spinalis.records import (
     Landmark,
     Measurement,
     NotAssessed,
+    Notice,
     PackInfo,
     Proof,
     Reading,
@@ -29,7 +30,19 @@ from spinalis.records import (
     Study,
     Vector,
 )
-from spinalis.vocabulary import CONDITIONS, LEVELS, SEVERITIES, Anatomy, Condition, Level, Plane, Region, Sequence, Side
+from spinalis.vocabulary import (
+    CONDITIONS,
+    LEVELS,
+    SEVERITIES,
+    Anatomy,
+    Condition,
+    Level,
+    NoticeKind,
+    Plane,
+    Region,
+    Sequence,
+    Side,
+)
 
 UID = "1.2.826.0.1.3680043.8.498.1"
 SIMULATION = Proof(on="simulation", figures="AUC of severe 0.93 on 50 simulated studies, no-skill 0.50")
@@ -60,7 +73,12 @@ def reading(
             for pair in pairwise(LEVELS)
         ),
         findings=findings,
-        warnings=("Series 4: expected evenly spaced slices, got one gap of 8.8 mm. Check for missing slices.",),
+        warnings=(
+            Notice(
+                kind=NoticeKind.IMPLAUSIBLE,
+                text="Series 4: expected evenly spaced slices, got one gap of 8.8 mm. Check for missing slices.",
+            ),
+        ),
         packs=(
             PackInfo(name="grade-crops", task="grade", version="0.1.0", sha256="c" * 64),
             PackInfo(name="levels-unet", task="localize", version="0.1.0", sha256="b" * 64),

@@ -9,9 +9,9 @@ from spinalis.grade import grade_study
 from spinalis.localize import Localization, find_levels
 from spinalis.measure import implausible, measure_spacing
 from spinalis.models import Pack, select
-from spinalis.records import Finding, Image, NotAssessed, PixelLoader, Reading, Series, SeriesLabel, Study
+from spinalis.records import Finding, Image, NotAssessed, Notice, PixelLoader, Reading, Series, SeriesLabel, Study
 from spinalis.triage import label_series
-from spinalis.vocabulary import CONDITIONS, LEVELS, Anatomy, Region
+from spinalis.vocabulary import CONDITIONS, LEVELS, Anatomy, NoticeKind, Region
 
 Progress = Callable[[str, float], None]
 """Told the stage and the share of it that is done, 0..1."""
@@ -69,7 +69,8 @@ def read_study(study: Study, packs: tuple[Pack, ...], progress: Progress | None 
     done("grade")
     warnings = [*study.warnings, *localization.warnings, *implausible(measurements)]
     if refusal is not None:
-        warnings.append(f"Study: expected an MR study of the lumbar spine, but {refusal}. Nothing was graded.")
+        text = f"Study: expected an MR study of the lumbar spine, but {refusal}. Nothing was graded."
+        warnings.append(Notice(kind=NoticeKind.REFUSED, text=text))
     return Reading(
         study=study,
         series=labels,

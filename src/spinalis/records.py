@@ -12,7 +12,7 @@ from typing import Generic, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from spinalis.vocabulary import Anatomy, Condition, Level, Plane, Region, Sequence, Severity
+from spinalis.vocabulary import Anatomy, Condition, Level, NoticeKind, Plane, Region, Sequence, Severity
 
 T = TypeVar("T")
 
@@ -93,12 +93,20 @@ class Series:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Notice:
+    """A warning: its kind for programs, its sentence for people. It names no patient."""
+
+    kind: NoticeKind
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Study:
     """All series of one study. `key` is a short hash of the StudyInstanceUID, or of the folder."""
 
     key: str
     series: tuple[Series, ...]
-    warnings: tuple[str, ...] = ()
+    warnings: tuple[Notice, ...] = ()
     instance_uid: str | None = field(default=None, repr=False)
 
 
@@ -244,7 +252,7 @@ class Reading:
     levels: tuple[Landmark, ...]
     measurements: tuple[Measurement, ...]
     findings: tuple[Finding, ...]
-    warnings: tuple[str, ...]
+    warnings: tuple[Notice, ...]
     packs: tuple[PackInfo, ...]
     timings_s: tuple[tuple[str, float], ...]
 

@@ -98,6 +98,22 @@ class Severity(StrEnum):
         return self.value.lower().replace("/", "_")
 
 
+class NoticeKind(StrEnum):
+    """What a warning is about, so that a program need not understand its sentence."""
+
+    FILES_LOST = "files_lost"
+    """Files or folders that may hold images could not be read."""
+    FILES_OF_ANOTHER_KIND = "files_of_another_kind"
+    """Files that hold no image were left out; nothing is lost."""
+    LEVELS_MISSING = "levels_missing"
+    NUMBERING_DOUBT = "numbering_doubt"
+    """Levels may be off by one."""
+    IMPLAUSIBLE = "implausible"
+    """A measurement is not one of a patient."""
+    REFUSED = "refused"
+    """The study is not what can be graded."""
+
+
 LEVELS: tuple[Level, ...] = tuple(Level)
 CONDITIONS: tuple[Condition, ...] = tuple(Condition)
 SEVERITIES: tuple[Severity, ...] = tuple(Severity)

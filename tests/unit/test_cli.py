@@ -20,7 +20,8 @@ import typer
 from spinalis import __version__
 from spinalis.apps import batch, cli, exit_codes
 from spinalis.errors import EmptyInputError, OutputError, PackError, RecipeError, SimulationError, SpinalisError
-from spinalis.records import PackInfo, Reading, Study
+from spinalis.records import Notice, PackInfo, Reading, Study
+from spinalis.vocabulary import NoticeKind
 from tests.readings import brain_reading, reading
 
 DOCS = Path(__file__).parents[2] / "docs" / "cli.md"
@@ -217,9 +218,9 @@ def test_a_study_without_a_spine_is_refused_with_4_and_still_written(run: Run, w
     assert (tmp_path / "out" / "reading.json").exists()
 
 
-def with_warning(text: str) -> Reading:
+def with_warning(kind: NoticeKind) -> Reading:
     made = reading()
-    return replace(made, study=replace(made.study, warnings=(text,)))
+    return replace(made, study=replace(made.study, warnings=(Notice(kind=kind, text="A sentence."),)))
 
 
 @pytest.mark.parametrize(
@@ -227,12 +228,10 @@ def with_warning(text: str) -> Reading:
     [
         (reading(), 0),
         (lossy(), 3),
-        (with_warning("Series 3: 2 files damaged were left out."), 3),
-        (with_warning("DICOMDIR: 1 of 9 referenced files are missing."), 3),
-        (with_warning("1 file is not DICOM and was left out."), 0),
-        (with_warning("12 files are not DICOM and were left out."), 0),
+        (with_warning(NoticeKind.FILES_LOST), 3),
+        (with_warning(NoticeKind.FILES_OF_ANOTHER_KIND), 0),
     ],
-    ids=["whole", "unreadable slices", "damaged files", "missing files", "a text file", "text files"],
+    ids=["whole", "unreadable slices", "lost files", "files of another kind"],
 )
 def test_lost_images_make_the_reading_partial(run: Run, world: World, tmp_path: Path, made: Reading, code: int) -> None:
     assert run("read", *world((made,)), "-o", tmp_path / "out").code == code

@@ -15,6 +15,7 @@ from spinalis.formats import read_studies
 from spinalis.formats.dicom.group import natural
 from spinalis.records import Series, Study
 from tests.dicoms import AXIAL, CORONAL, SAGITTAL, classic, enhanced, picture, save, save_series
+from tests.fakes import texts
 
 
 def positions(series: Series, axis: int = 0) -> list[float]:
@@ -323,8 +324,8 @@ def test_files_left_out_count_for_the_studies_in_their_folder(tmp_path: Path) ->
     (tmp_path / "more.txt").write_text("notes")
     (tmp_path / "readme.txt").write_text("notes")
     first, second = read_studies(tmp_path)
-    assert first.warnings == ("2 files are not DICOM and were left out.",)
-    assert second.warnings == ("1 file is not DICOM and was left out.",)
+    assert texts(first) == ("2 files are not DICOM and were left out.",)
+    assert texts(second) == ("1 file is not DICOM and was left out.",)
 
 
 def test_a_name_of_many_digits_is_sorted() -> None:

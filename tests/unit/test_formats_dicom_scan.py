@@ -20,6 +20,7 @@ from spinalis.formats.dicom.scan import scan
 from spinalis.formats.source import list_folder
 from spinalis.records import Header, Study
 from tests.dicoms import classic, enhanced, picture, save, save_series
+from tests.fakes import texts
 from tests.unit.test_formats_dicom_pixels import compressed
 
 
@@ -142,7 +143,7 @@ def test_files_that_are_not_dicom_are_counted(tmp_path: Path) -> None:
     for name in ("readme.txt", "viewer.exe", "a.dcm"):
         (tmp_path / name).write_text("no image " * 100)
     (tmp_path / ".DS_Store").write_text("hidden")
-    assert one_study(tmp_path).warnings == ("3 files are not DICOM and were left out.",)
+    assert texts(one_study(tmp_path)) == ("3 files are not DICOM and were left out.",)
 
 
 @pytest.mark.parametrize(
@@ -159,13 +160,13 @@ def test_objects_without_an_image_are_counted(changes: dict[str, Any], tmp_path:
     save(classic(0, series=9, **changes), tmp_path / "x.dcm")
     study = one_study(tmp_path)
     assert [series.key for series in study.series] == ["s1"]
-    assert study.warnings == ("Series 9: 1 file without an image was left out.",)
+    assert texts(study) == ("Series 9: 1 file without an image was left out.",)
 
 
 def test_a_mosaic_is_refused(tmp_path: Path) -> None:
     save_series(tmp_path, 2)
     save_series(tmp_path, 2, series=4, ImageType=["ORIGINAL", "PRIMARY", "MOSAIC"])
-    assert one_study(tmp_path).warnings == ("Series 4: 2 files with a mosaic of slices were left out.",)
+    assert texts(one_study(tmp_path)) == ("Series 4: 2 files with a mosaic of slices were left out.",)
 
 
 def test_computed_tomography_is_read_and_said_so(tmp_path: Path) -> None:
@@ -180,7 +181,7 @@ def test_a_cut_file_costs_only_itself(part: float, tmp_path: Path) -> None:
     study = one_study(tmp_path)
     (series,) = study.series
     assert [item.instance_number for item in series.slices] == [1, 3, 4]
-    assert study.warnings[0].endswith("1 file without complete pixels was left out.")
+    assert texts(study)[0].endswith("1 file without complete pixels was left out.")
 
 
 def cut(path: Path, part: float) -> None:
@@ -198,20 +199,20 @@ def test_a_cut_compressed_file_is_noticed_before_decoding(tmp_path: Path) -> Non
     cut(save(compressed(classic(2), RLELossless), tmp_path / "x.dcm", RLELossless), 0.95)
     study = one_study(tmp_path)
     assert len(study.series[0].slices) == 2
-    assert study.warnings == ("Series 1: 1 file without complete pixels was left out.",)
+    assert texts(study) == ("Series 1: 1 file without complete pixels was left out.",)
 
 
 def test_a_cut_deflated_file_is_counted(tmp_path: Path) -> None:
     save_series(tmp_path, 2)
     cut(save(classic(2), tmp_path / "x.dcm", DeflatedExplicitVRLittleEndian), 0.9)
-    assert one_study(tmp_path).warnings == ("1 file that cannot be read was left out.",)
+    assert texts(one_study(tmp_path)) == ("1 file that cannot be read was left out.",)
 
 
 def test_a_deflated_bomb_is_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     save_series(tmp_path, 2)
     save(classic(2, PixelData=bytes(40 * 36 * 2)), tmp_path / "x.dcm", DeflatedExplicitVRLittleEndian)
     monkeypatch.setattr(pixels, "MAX_INFLATED_BYTES", 2000)
-    assert one_study(tmp_path).warnings == ("1 file that cannot be read was left out.",)
+    assert texts(one_study(tmp_path)) == ("1 file that cannot be read was left out.",)
 
 
 @pytest.mark.parametrize(
@@ -220,7 +221,7 @@ def test_a_deflated_bomb_is_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyP
 def test_a_file_that_claims_an_impossible_size_is_left_out(changes: dict[str, Any], tmp_path: Path) -> None:
     save_series(tmp_path, 2)
     save(classic(2, **changes), tmp_path / "x.dcm")
-    assert one_study(tmp_path).warnings == ("Series 1: 1 file that cannot be read was left out.",)
+    assert texts(one_study(tmp_path)) == ("Series 1: 1 file that cannot be read was left out.",)
 
 
 def test_fewer_fragments_than_frames_are_noticed(tmp_path: Path) -> None:
@@ -228,13 +229,13 @@ def test_fewer_fragments_than_frames_are_noticed(tmp_path: Path) -> None:
     dataset = compressed(enhanced(), RLELossless)
     dataset.NumberOfFrames = 5
     save(dataset, tmp_path / "x.dcm", RLELossless)
-    assert one_study(tmp_path).warnings == ("Series 7: 1 file without complete pixels was left out.",)
+    assert texts(one_study(tmp_path)) == ("Series 7: 1 file without complete pixels was left out.",)
 
 
 def test_text_named_dcm_is_empty_input(tmp_path: Path) -> None:
     (tmp_path / "a.dcm").write_text("this is not an image")
     for path in (tmp_path / "a.dcm", tmp_path):
-        with pytest.raises(EmptyInputError, match=r"got 1 files without a readable one \(0 of them DICOM\)"):
+        with pytest.raises(EmptyInputError, match=r"got 1 files without a readable one \(0 of them DICOM, 0 zips"):
             read_studies(path)
 
 
@@ -264,7 +265,7 @@ def test_a_single_report_object_is_empty_input(tmp_path: Path) -> None:
 def test_a_folder_of_damaged_files_is_empty_input(tmp_path: Path) -> None:
     for file in save_series(tmp_path, 3):
         cut(file, 0.5)
-    with pytest.raises(EmptyInputError, match=r"got 3 files without a readable one \(3 of them DICOM\)"):
+    with pytest.raises(EmptyInputError, match=r"got 3 files without a readable one \(3 of them DICOM, 0 zips"):
         read_studies(tmp_path)
 
 
@@ -274,7 +275,7 @@ def test_the_study_of_a_damaged_file_carries_the_warning(tmp_path: Path) -> None
     cut(files[0], 0.9)
     first, second = read_studies(tmp_path)
     assert first.warnings == ()
-    assert second.warnings == ("Series 1: 1 file without complete pixels was left out.",)
+    assert texts(second) == ("Series 1: 1 file without complete pixels was left out.",)
 
 
 def test_file_names_are_relative_to_the_input(tmp_path: Path) -> None:

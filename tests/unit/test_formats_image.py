@@ -11,6 +11,7 @@ import pytest
 from spinalis.errors import EmptyInputError, UnreadableFileError
 from spinalis.formats import image, read_studies
 from spinalis.records import Study
+from tests.fakes import texts
 
 
 def grey(seed: int, rows: int = 30) -> np.ndarray:
@@ -74,7 +75,7 @@ def test_damaged_pictures_and_other_files_are_counted(tmp_path: Path) -> None:
     (tmp_path / "b.png").write_bytes(b"\x89PNG\r\n")
     (tmp_path / "empty.png").write_bytes(b"")
     (tmp_path / "notes.txt").write_text("text")
-    assert one_study(tmp_path).warnings == (
+    assert texts(one_study(tmp_path)) == (
         "2 files that cannot be read were left out.",
         "1 file of another kind was left out.",
     )
@@ -113,4 +114,4 @@ def test_a_picture_that_is_too_large_is_never_decoded(
     monkeypatch.setattr(image, "MAX_PIXELS", grey(1).size)
     study = one_study(tmp_path)
     assert [item.file for series in study.series for item in series.slices] == [f"small.{suffix}"]
-    assert study.warnings == ("1 file that cannot be read was left out.",)
+    assert texts(study) == ("1 file that cannot be read was left out.",)

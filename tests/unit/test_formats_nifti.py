@@ -16,6 +16,7 @@ from spinalis.formats import nifti, read_studies
 from spinalis.geometry import patient_plane, to_patient
 from spinalis.records import Series, Study
 from spinalis.vocabulary import Plane
+from tests.fakes import texts
 
 SHAPE = (6, 7, 8)
 
@@ -147,7 +148,7 @@ def test_every_folder_is_a_study_and_every_file_a_series(tmp_path: Path) -> None
         ["p2/t2.nii"],
     ]
     assert first.key != second.key
-    assert first.warnings == ("1 file that cannot be read was left out.", "1 file of another kind was left out.")
+    assert texts(first) == ("1 file that cannot be read was left out.", "1 file of another kind was left out.")
 
 
 def test_a_loader_works_in_another_process(tmp_path: Path) -> None:
@@ -196,4 +197,4 @@ def test_a_volume_that_claims_an_impossible_size_is_left_out(tmp_path: Path, mon
     write(tmp_path / "a.nii", np.eye(4), (4, 5, 6))
     write(tmp_path / "b.nii", np.eye(4), (40, 50, 60))
     monkeypatch.setattr(nifti, "MAX_VOXELS", 1000)
-    assert one_study(tmp_path).warnings == ("1 file that cannot be read was left out.",)
+    assert texts(one_study(tmp_path)) == ("1 file that cannot be read was left out.",)

@@ -18,6 +18,7 @@ from spinalis.errors import ArchiveError, EmptyInputError, InputError, Unreadabl
 from spinalis.formats import read_studies, source
 from spinalis.records import Study
 from tests.dicoms import classic, enhanced, picture, save, save_series
+from tests.fakes import texts
 
 
 def one_study(path: Path) -> Study:
@@ -69,7 +70,7 @@ def test_a_damaged_member_costs_only_itself(tmp_path: Path) -> None:
     save_series(tmp_path / "study", 3)
     study = one_study(with_wrong_checksum(pack(tmp_path / "study", zipfile.ZIP_STORED)))
     assert [item.instance_number for item in study.series[0].slices] == [2, 3]
-    assert study.warnings == ("1 file that cannot be read was left out.",)
+    assert texts(study) == ("1 file that cannot be read was left out.",)
 
 
 def test_a_large_damaged_member_is_noticed_when_its_pixels_are_loaded(tmp_path: Path) -> None:
@@ -94,7 +95,8 @@ def test_zips_within_a_zip_are_left_out(tmp_path: Path) -> None:
     shutil.move(pack(tmp_path / "inner"), tmp_path / "outer" / "inner.zip")
     study = one_study(pack(tmp_path / "outer"))
     assert [series.key for series in study.series] == ["s2"]
-    assert study.warnings == ("1 file is not DICOM and was left out.",)
+    (lost,) = study.warnings
+    assert (lost.kind, lost.text) == ("files_lost", "1 file in the form of a zip within the input was left out.")
 
 
 def test_hidden_members_are_passed_over(tmp_path: Path) -> None:
@@ -227,7 +229,7 @@ def test_files_that_a_dicomdir_misses_are_counted(tmp_path: Path) -> None:
     path = disc(tmp_path / "disc")
     next(item for item in sorted(path.parent.rglob("*")) if item.is_file() and item != path).unlink()
     study = one_study(path)
-    assert study.warnings == ("DICOMDIR: 1 of 3 referenced files are missing.",)
+    assert texts(study) == ("DICOMDIR: 1 of 3 referenced files are missing.",)
     assert len(study.series[0].slices) == 2
 
 
@@ -236,7 +238,7 @@ def test_a_folder_with_a_dicomdir_is_read_file_by_file(tmp_path: Path) -> None:
     save_series(path.parent / "beside", 2, series=2)
     study = one_study(path.parent)
     assert [series.key for series in study.series] == ["s1", "s2"]
-    assert study.warnings == ("1 file without an image was left out.",)
+    assert texts(study) == ("1 file without an image was left out.",)
 
 
 def test_a_damaged_dicomdir_is_unreadable(tmp_path: Path) -> None:
@@ -252,7 +254,7 @@ def test_dicom_wins_over_pictures_in_one_folder(tmp_path: Path) -> None:
     (tmp_path / "volume.nii.gz").write_bytes(b"\x1f\x8b")
     study = one_study(tmp_path)
     assert [series.key for series in study.series] == ["s1"]
-    assert study.warnings == ("2 files are not DICOM and were left out.",)
+    assert texts(study) == ("2 files are not DICOM and were left out.",)
 
 
 def test_names_that_are_not_utf8_are_spelt_out(tmp_path: Path) -> None:
@@ -280,7 +282,7 @@ def test_a_folder_that_cannot_be_listed_is_told(tmp_path: Path, monkeypatch: pyt
     deny("closed", monkeypatch)
     study = one_study(tmp_path)
     assert len(study.series) == 1
-    assert study.warnings == ("Folders that cannot be listed: 1. What is in them was left out.",)
+    assert texts(study) == ("Folders that cannot be listed: 1. What is in them was left out.",)
 
 
 def test_an_input_that_cannot_be_listed_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -83,7 +83,7 @@ def test_a_level_that_is_not_seen_is_left_out_and_named() -> None:
     pack = FakePack(manifest("localize", {"images": SPEC}), lambda images: {"maps": np.stack([maps] * len(images))})
     found = find_levels(Study(key="k", series=(series(pixels()),)), (label(),), pack)
     assert [mark.level for mark in found.landmarks] == list(LEVELS[1:])
-    assert "L1/L2 not in view or not recognized" in found.warnings[0]
+    assert "L1/L2 not in view or not recognized" in found.warnings[0].text
 
 
 def test_a_cervical_series_is_not_searched_for_lumbar_levels() -> None:
@@ -112,7 +112,7 @@ def test_without_a_sagittal_spine_series_no_level_is_guessed() -> None:
     labels = (label("a", Plane.AXIAL), label("b", anatomy=Anatomy.OTHER))
     found = find_levels(study, labels, pack_with())
     assert found.landmarks == ()
-    assert "no sagittal" in found.warnings[0]
+    assert "no sagittal" in found.warnings[0].text
 
 
 def test_faint_maps_give_no_levels_and_say_so() -> None:
@@ -122,4 +122,4 @@ def test_faint_maps_give_no_levels_and_say_so() -> None:
     )
     found = find_levels(Study(key="k", series=(series(pixels()),)), (label(),), faint)
     assert found.landmarks == ()
-    assert "no chain" in found.warnings[0]
+    assert "no chain" in found.warnings[0].text

@@ -27,7 +27,7 @@ def test_levels_without_millimetres_are_left_out() -> None:
 @pytest.mark.parametrize("distance", [12.0, 60.0])
 def test_an_implausible_spacing_is_named_with_rule_and_value(distance: float) -> None:
     found = measure_spacing((mark(LEVELS[0], (0.0, 0.0, 0.0)), mark(LEVELS[1], (0.0, 0.0, -distance))))
-    warning = implausible(found)[0]
+    warning = implausible(found)[0].text
     assert "L1/L2" in warning
     assert "expected 20-48 mm" in warning
     assert f"got {distance:.0f} mm" in warning

@@ -6,8 +6,8 @@ import pytest
 from spinalis import pipeline
 from spinalis.errors import PackError
 from spinalis.pipeline import read_study, triage_study
-from spinalis.records import NotAssessed, Study
-from spinalis.vocabulary import LEVELS, Anatomy
+from spinalis.records import NotAssessed, Notice, Study
+from spinalis.vocabulary import LEVELS, Anatomy, NoticeKind
 from tests.fakes import AXIAL, SAGITTAL, FakePack, manifest, series
 from tests.unit.test_grade import pack_that_says as grader
 from tests.unit.test_localize_levels import pack_with as localizer
@@ -17,7 +17,9 @@ from tests.unit.test_triage_label import pack_that_says as triager
 def study(**options: object) -> Study:
     pixels = np.random.default_rng(4).random((15, 384, 384)).astype(np.float32)
     sagittal = series(pixels, orientation=SAGITTAL, origin=(-28.0, -190.0, 190.0), **options)
-    return Study(key="k", series=(sagittal,), warnings=("Study: 1 file was left out.",))
+    return Study(
+        key="k", series=(sagittal,), warnings=(Notice(kind=NoticeKind.FILES_LOST, text="Study: 1 file was left out."),)
+    )
 
 
 def packs(**triage: tuple[float, ...]) -> tuple[FakePack, ...]:
@@ -33,7 +35,7 @@ def test_a_study_is_read_through_all_stages() -> None:
     assert [stage for stage, _ in reading.timings_s] == ["triage", "localize", "measure", "grade"]
     assert list(dict.fromkeys(stage for stage, _ in told)) == ["triage", "localize", "measure", "grade"]
     assert {pack.task for pack in reading.packs} == {"triage", "localize", "grade"}
-    assert "1 file was left out" in reading.warnings[0]
+    assert "1 file was left out" in reading.warnings[0].text
     assert len(reading.measurements) == 4
 
 
@@ -42,7 +44,7 @@ def test_a_study_without_a_spine_is_refused_with_the_reason() -> None:
     assert reading.levels == ()
     assert reading.graded == ()
     assert "no series shows an MR image of the spine" in reading.findings[0].result.reason
-    assert "Nothing was graded" in reading.warnings[-1]
+    assert "Nothing was graded" in reading.warnings[-1].text
 
 
 def test_a_cervical_study_is_labelled_but_not_graded() -> None:

@@ -10,8 +10,8 @@ import pytest
 
 from spinalis.errors import OutputError
 from spinalis.formats import reading_json
-from spinalis.records import Measurement, Reading
-from spinalis.vocabulary import Level
+from spinalis.records import Measurement, Notice, Reading
+from spinalis.vocabulary import Level, NoticeKind
 from tests.readings import REAL, brain_reading, reading
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -127,9 +127,12 @@ def test_a_number_that_is_not_finite_is_refused() -> None:
 
 
 def test_warnings_of_study_and_reading_stand_once() -> None:
+    another = Notice(kind=NoticeKind.NUMBERING_DOUBT, text="Study: another.")
     made = reading()
-    again = replace(made, study=replace(made.study, warnings=(made.warnings[0], "Study: another.")))
-    assert reading_json.to_json(again)["warnings"] == [made.warnings[0], "Study: another."]
+    again = replace(made, study=replace(made.study, warnings=(made.warnings[0], another)))
+    assert reading_json.to_json(again)["warnings"] == [
+        {"kind": str(item.kind), "text": item.text} for item in (made.warnings[0], another)
+    ]
 
 
 def test_triage_carries_the_same_series() -> None:

@@ -123,7 +123,7 @@ def test_reasons_at_some_levels_name_the_levels() -> None:
 def test_warnings_of_study_and_reading_are_told_once() -> None:
     made = reading()
     doubled = replace(made, study=replace(made.study, warnings=made.warnings))
-    assert compose(doubled).warnings == made.warnings
+    assert compose(doubled).warnings == tuple(item.text for item in made.warnings)
 
 
 def test_the_series_table_tells_flags_in_words(simulated: Report) -> None:

@@ -8,8 +8,10 @@ import pytest
 
 from spinalis.errors import OutputError
 from spinalis.formats import report_html
+from spinalis.records import Notice
 from spinalis.report import compose
 from spinalis.report.words import EXPERIMENTAL, RESEARCH_USE_ONLY
+from spinalis.vocabulary import NoticeKind
 from tests.readings import REAL, brain_reading, reading
 
 GOLDEN = Path(__file__).parents[1] / "golden"
@@ -98,7 +100,9 @@ def test_the_right_of_the_patient_is_the_left_column(simulated: str) -> None:
 
 
 def test_text_from_a_study_is_escaped() -> None:
-    made = replace(reading(), warnings=('Series 1: <script>alert("x")</script> & more.',))
+    made = replace(
+        reading(), warnings=(Notice(kind=NoticeKind.FILES_LOST, text='Series 1: <script>alert("x")</script> & more.'),)
+    )
     page = report_html.render(compose(made))
     assert "<script>" not in page
     assert "&lt;script&gt;" in page

@@ -20,12 +20,11 @@ from spinalis.apps import exit_codes
 from spinalis.errors import OutputError, SpinalisError
 from spinalis.formats import reading_json, report_html
 from spinalis.formats.atomic import remove, write_bytes
-from spinalis.formats.dicom.group import left_out
-from spinalis.formats.dicom.scan import NO_IMAGE, NOT_DICOM
 from spinalis.models import Pack, load_packs
 from spinalis.pipeline import read_study
 from spinalis.records import Finding, Reading, SeriesLabel, Study
 from spinalis.report import Report, compose
+from spinalis.vocabulary import NoticeKind
 
 Progress = Callable[[str, float], None]
 """Told the stage and the share of it that is done, 0..1."""
@@ -144,14 +143,7 @@ def code_of(reading: Reading, report: Report) -> int:
 def lost_something(study: Study, labels: tuple[SeriesLabel, ...]) -> bool:
     """True where files or slices of the study could not be read; files that are no images do not count."""
     flags = {flag for series in study.series for flag in series.flags} | {f for label in labels for f in label.flags}
-    return bool(flags & LOST_SLICES) or not all(_harmless(warning) for warning in study.warnings)
-
-
-def _harmless(warning: str) -> bool:
-    about_files = warning.split(": ", 1)[-1]
-    count = about_files.split(" ", 1)[0]
-    reasons = (NOT_DICOM, NO_IMAGE, "of another kind")
-    return count.isdigit() and about_files in {left_out(reason, int(count)) for reason in reasons}
+    return bool(flags & LOST_SLICES) or any(item.kind is NoticeKind.FILES_LOST for item in study.warnings)
 
 
 @cache

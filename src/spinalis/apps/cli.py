@@ -162,7 +162,7 @@ def triage(
                 continue
             codes.append(exit_codes.PARTIAL if batch.lost_something(study, labels) else exit_codes.OK)
             with bar.hidden():
-                _warn(study.warnings)
+                _warn(tuple(item.text for item in study.warnings))
                 if output is None:
                     _show_series(study, labels, as_json=as_json)
             if output is not None:

@@ -9,9 +9,9 @@ from spinalis.errors import EmptyInputError, InputError, UnreadableFileError
 from spinalis.formats import image, nifti
 from spinalis.formats.dicom import dicomdir
 from spinalis.formats.dicom.group import build_studies, left_out
-from spinalis.formats.dicom.scan import MOSAIC, NO_PIXELS, NOT_DICOM, UNREADABLE, Scan, scan
+from spinalis.formats.dicom.scan import ANOTHER_KIND, ARCHIVE, MOSAIC, NO_IMAGE, NO_PIXELS, UNREADABLE, Scan, scan
 from spinalis.formats.source import Archive, DiskFile, Source, list_folder, shown
-from spinalis.records import Study
+from spinalis.records import Notice, Study
 
 
 def read_studies(path: Path) -> tuple[Study, ...]:
@@ -44,7 +44,7 @@ def read_studies(path: Path) -> tuple[Study, ...]:
     return tuple(replace(study, warnings=extra + study.warnings) for study in studies)
 
 
-def _sources(path: Path) -> tuple[Sequence[Source], tuple[str, ...]]:
+def _sources(path: Path) -> tuple[Sequence[Source], tuple[Notice, ...]]:
     """The files to look at, and the warnings that listing them gave."""
     if path.is_dir():
         return list_folder(path)
@@ -62,7 +62,7 @@ def _without_dicom(sources: Sequence[Source], name: str) -> tuple[Study, ...]:
         chosen = [source for source in sources if belongs(source.name)]
         if chosen:
             others = len(sources) - len(chosen)
-            warnings = (left_out("of another kind", others),) if others else ()
+            warnings = (left_out(ANOTHER_KIND, others),) if others else ()
             return tuple(replace(study, warnings=study.warnings + warnings) for study in reader(chosen, name))
     return ()
 
@@ -74,7 +74,9 @@ def _nothing(path: Path, found: Scan) -> InputError:
     if path.is_file() and len(found.rejects) == 1 and (picture or reasons & {UNREADABLE, NO_PIXELS, MOSAIC}):
         what = "a damaged picture" if picture else f"a DICOM file {reasons.pop()}"
         return UnreadableFileError(f"Input: expected a readable image, got {what}. Send it again.")
+    dicom = found.count(UNREADABLE, NO_PIXELS, NO_IMAGE, MOSAIC)
     return EmptyInputError(
         f"Input: expected DICOM, NIfTI, PNG or JPEG images, got {len(found.rejects)} files without a readable one "
-        f"({len(found.rejects) - found.count(NOT_DICOM)} of them DICOM). Give the folder, zip or file of the study."
+        f"({dicom} of them DICOM, {found.count(ARCHIVE)} zips within the input, which are not opened). "
+        "Give the folder, zip or file of the study."
     )

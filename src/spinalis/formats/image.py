@@ -10,6 +10,7 @@ import numpy as np
 
 from spinalis.errors import UnreadableFileError
 from spinalis.formats.dicom.group import left_out, natural, study_key
+from spinalis.formats.dicom.scan import UNREADABLE
 from spinalis.formats.source import Source
 from spinalis.records import Header, Image, Series, Slice, Study
 
@@ -72,7 +73,7 @@ def read(sources: Sequence[Source], input_name: str) -> tuple[Study, ...]:
     ]
     if not series:
         return ()
-    warnings = (left_out("that cannot be read", damaged),) if damaged else ()
+    warnings = (left_out(UNREADABLE, damaged),) if damaged else ()
     return (Study(key=study_key(input_name), series=tuple(series), warnings=warnings),)
 
 

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from spinalis.errors import GeometryError, InputError, UnreadableFileError
 from spinalis.formats.dicom.group import left_out, natural, study_key
+from spinalis.formats.dicom.scan import UNREADABLE
 from spinalis.formats.source import DiskFile, Source
 from spinalis.geometry import slice_plane
 from spinalis.records import FloatArray, Header, Image, Series, Slice, SlicePlane, Study
@@ -104,7 +105,7 @@ def _study(nibabel: Any, sources: Sequence[DiskFile], identity: str) -> Study | 
         except Exception:  # nibabel raises nearly anything on damaged bytes; the file is counted
             continue
     damaged = len(sources) - len(series)
-    warnings = (left_out("that cannot be read", damaged),) if damaged else ()
+    warnings = (left_out(UNREADABLE, damaged),) if damaged else ()
     return Study(key=study_key(identity), series=tuple(series), warnings=warnings) if series else None
 
 

@@ -14,6 +14,7 @@ from spinalis.records import (
     Landmark,
     Location,
     NotAssessed,
+    Notice,
     Reading,
     Series,
     SeriesLabel,
@@ -57,7 +58,7 @@ def to_json(reading: Reading) -> Json:
             for item in reading.measurements
         ],
         "findings": [_finding(finding) for finding in reading.findings],
-        "warnings": [*reading.study.warnings, *(w for w in reading.warnings if w not in reading.study.warnings)],
+        "warnings": [_notice(item) for item in dict.fromkeys((*reading.study.warnings, *reading.warnings))],
         "packs": [
             {"name": pack.name, "task": pack.task, "version": pack.version, "sha256": pack.sha256}
             for pack in reading.packs
@@ -75,7 +76,7 @@ def triage_to_json(study: Study, labels: tuple[SeriesLabel, ...]) -> Json:
         "notice": RESEARCH_USE_ONLY,
         "study": _study(study),
         "series": _all_series(study, labels),
-        "warnings": list(study.warnings),
+        "warnings": [_notice(item) for item in study.warnings],
     }
 
 
@@ -210,6 +211,10 @@ def _evidence(item: Evidence) -> Json:
         "unit": item.unit,
         "attention": round(item.attention, PROBABILITY_DIGITS),
     }
+
+
+def _notice(notice: Notice) -> Json:
+    return {"kind": str(notice.kind), "text": notice.text}
 
 
 def _rounded(point: tuple[float, ...]) -> list[float]:

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import BinaryIO, Protocol, cast
 
 from spinalis.errors import ArchiveError, InputError
+from spinalis.records import Notice
+from spinalis.vocabulary import NoticeKind
 
 MAX_MEMBERS = 50_000
 MAX_TOTAL_BYTES = 8 * 2**30
@@ -119,7 +121,7 @@ class ZipMember:
         return self.archive.open(self.info)
 
 
-def list_folder(folder: Path) -> tuple[tuple[DiskFile, ...], tuple[str, ...]]:
+def list_folder(folder: Path) -> tuple[tuple[DiskFile, ...], tuple[Notice, ...]]:
     """All files below a folder in the order of their names, and a warning about folders that cannot be listed.
 
     Hidden files are left out, and links to folders are not followed.
@@ -138,7 +140,8 @@ def list_folder(folder: Path) -> tuple[tuple[DiskFile, ...], tuple[str, ...]]:
             unlisted.append(parent)
     if str(folder) in unlisted:
         raise InputError("Input: expected a folder that can be listed, got one that cannot. Change its rights.")
-    warnings = (f"Folders that cannot be listed: {len(unlisted)}. What is in them was left out.",) if unlisted else ()
+    text = f"Folders that cannot be listed: {len(unlisted)}. What is in them was left out."
+    warnings = (Notice(kind=NoticeKind.FILES_LOST, text=text),) if unlisted else ()
     return tuple(sorted(found, key=lambda item: item.name)), warnings
 
 

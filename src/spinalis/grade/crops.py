@@ -62,6 +62,9 @@ SLOTS: tuple[tuple[View, float], ...] = tuple((view, offset) for view in VIEWS f
 REACH_MM = 1.5
 """A slice serves an offset when it is within half the slice spacing plus this of it."""
 
+MAX_HALF_SPACING_MM = 4.0
+"""However far apart the slices lie: beyond this a slice shows another place. Fitted: half of a disc and its plates."""
+
 
 COARSE_MM = 1.2
 """Pixels larger than this are a scout's; it serves only where no diagnostic series does."""
@@ -126,7 +129,7 @@ def _choices(study: Study, labels: tuple[SeriesLabel, ...], point: Vector, side:
         placed = [(index, item.plane) for index, item in enumerate(series.slices) if item.plane is not None]
         if not placed:
             continue
-        reach = (slice_spacing_mm(series) or 2 * REACH_MM) / 2 + REACH_MM
+        reach = min((slice_spacing_mm(series) or 2 * REACH_MM) / 2, MAX_HALF_SPACING_MM) + REACH_MM
         rank = (view.sequences.index(label.sequence.label), placed[0][1].row_spacing_mm > COARSE_MM)
         normal = normal_of(placed[0][1])
         for index, plane in placed:

@@ -10,8 +10,8 @@ from spinalis.geometry import display_matrix, normal_of, position_along, project
 from spinalis.localize.decode import FIRST, RADIUS, Chain, decode
 from spinalis.models import Pack
 from spinalis.models.prepare import InputSpec, apply_matrix, fit_matrix, invert_matrix, prepare
-from spinalis.records import FloatArray, Image, Landmark, Location, Series, SeriesLabel, Study, Vector
-from spinalis.vocabulary import LEVELS, Anatomy, Plane, Region, Sequence
+from spinalis.records import FloatArray, Image, Landmark, Location, Notice, Series, SeriesLabel, Study, Vector
+from spinalis.vocabulary import LEVELS, Anatomy, NoticeKind, Plane, Region, Sequence
 
 MIDLINE_REACH_MM = 22.0
 """Sagittal slices this far from the middle of the stack may show the midline; stacks are centred by hand."""
@@ -34,10 +34,10 @@ TOLERANCE_MM = 4.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Localization:
-    """The levels found, top to bottom, or none with the reasons. `warnings` are sentences for the reading."""
+    """The levels found, top to bottom, or none with the reasons. `warnings` go into the reading."""
 
     landmarks: tuple[Landmark, ...]
-    warnings: tuple[str, ...] = ()
+    warnings: tuple[Notice, ...] = ()
 
 
 def find_levels(study: Study, labels: tuple[SeriesLabel, ...], pack: Pack) -> Localization:
@@ -55,7 +55,7 @@ def find_levels(study: Study, labels: tuple[SeriesLabel, ...], pack: Pack) -> Lo
     usable = [item for item in labels if _usable(item)]
     usable.sort(key=lambda item: (PREFERRED.index(item.sequence.label), -len(by_key[item.series_key].slices)))
     if not usable:
-        return Localization(landmarks=(), warnings=("Levels: no sagittal T1w, T2w or STIR series of the spine.",))
+        return _none("Levels: no sagittal T1w, T2w or STIR series of the spine.")
     best: tuple[Landmark, ...] = ()
     for item in usable:
         found = locate(by_key[item.series_key], pack)
@@ -64,7 +64,7 @@ def find_levels(study: Study, labels: tuple[SeriesLabel, ...], pack: Pack) -> Lo
         if _mean_confidence(best) > SURE:
             break
     if _mean_confidence(best) < MIN_CONFIDENCE:
-        return Localization(landmarks=(), warnings=("Levels: no chain of five lumbar levels was recognized.",))
+        return _none("Levels: no chain of five lumbar levels was recognized.")
     kept = tuple(_projected(mark, study) for mark in best if mark.confidence >= MIN_CONFIDENCE)
     return Localization(landmarks=kept, warnings=_doubts(best))
 
@@ -85,6 +85,10 @@ def locate(series: Series, pack: Pack) -> tuple[Landmark, ...]:
         _landmark(series, level, chain, stride, (indices, matrices, weights[:, None, None] * maps[:, FIRST + level]))
         for level in range(len(LEVELS))
     )
+
+
+def _none(reason: str) -> Localization:
+    return Localization(landmarks=(), warnings=(Notice(kind=NoticeKind.LEVELS_MISSING, text=reason),))
 
 
 def _usable(label: SeriesLabel) -> bool:
@@ -163,10 +167,11 @@ def _landmark(
     on_input = (chain.points[level] + 0.5) * stride - 0.5
     x, y = apply_matrix(invert_matrix(matrices[nearest]), on_input[None])[0]
     location = Location(series_key=series.key, slice_index=indices[nearest], row=float(y), column=float(x))
+    in_view = -0.5 <= y <= series.rows - 0.5 and -0.5 <= x <= series.columns - 0.5
     return Landmark(
         level=LEVELS[level],
         point_lps_mm=_between_slices(series, indices, centre, location),
-        confidence=float(np.clip(chain.mass[level] * chain.numbering, 0.0, 1.0)),
+        confidence=float(np.clip(chain.mass[level] * chain.numbering, 0.0, 1.0)) if in_view else 0.0,
         location=location,
     )
 
@@ -205,11 +210,13 @@ def _projected(mark: Landmark, study: Study) -> Landmark:
     )
 
 
-def _doubts(landmarks: tuple[Landmark, ...]) -> tuple[str, ...]:
+def _doubts(landmarks: tuple[Landmark, ...]) -> tuple[Notice, ...]:
     warnings = []
     lost = [mark.level.value for mark in landmarks if mark.confidence < MIN_CONFIDENCE]
     if lost:
-        warnings.append(f"Levels: {', '.join(lost)} not in view or not recognized; left out.")
-    if _mean_confidence(landmarks) < SURE:
-        warnings.append("Levels: the numbering is uncertain; it may be off by one level. Count from the sacrum by eye.")
+        text = f"Levels: {', '.join(lost)} not in view or not recognized; left out."
+        warnings.append(Notice(kind=NoticeKind.LEVELS_MISSING, text=text))
+    if _mean_confidence(landmarks) < SURE or LEVELS[-1].value in lost:  # levels are counted from the sacrum
+        text = "Levels: the numbering is uncertain; it may be off by one level. Count from the sacrum by eye."
+        warnings.append(Notice(kind=NoticeKind.NUMBERING_DOUBT, text=text))
     return tuple(warnings)

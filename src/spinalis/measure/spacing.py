@@ -4,8 +4,8 @@ from itertools import pairwise
 
 import numpy as np
 
-from spinalis.records import Landmark, Measurement
-from spinalis.vocabulary import LEVELS
+from spinalis.records import Landmark, Measurement, Notice
+from spinalis.vocabulary import LEVELS, NoticeKind
 
 PLAUSIBLE_PITCH_MM = (20.0, 48.0)
 """Distance between neighbouring posterior disc edges. Source: SPIDER, 31.6 ± 2.6 mm; the bounds are
@@ -35,12 +35,15 @@ def measure_spacing(landmarks: tuple[Landmark, ...]) -> tuple[Measurement, ...]:
     return tuple(found)
 
 
-def implausible(measurements: tuple[Measurement, ...]) -> tuple[str, ...]:
+def implausible(measurements: tuple[Measurement, ...]) -> tuple[Notice, ...]:
     """A warning for every spacing outside `PLAUSIBLE_PITCH_MM`."""
     low, high = PLAUSIBLE_PITCH_MM
     return tuple(
-        f"Levels {item.levels[0]} and {item.levels[1]}: expected {low:.0f}-{high:.0f} mm apart, "
-        f"got {item.value:.0f} mm. Check the numbering and the pixel spacing."
+        Notice(
+            kind=NoticeKind.IMPLAUSIBLE,
+            text=f"Levels {item.levels[0]} and {item.levels[1]}: expected {low:.0f}-{high:.0f} mm apart, "
+            f"got {item.value:.0f} mm. Check the numbering and the pixel spacing.",
+        )
         for item in measurements
         if not low <= item.value <= high
     )

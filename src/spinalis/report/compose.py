@@ -71,7 +71,7 @@ def compose(reading: Reading) -> Report:
         ),
         missing=tuple(Missing(what=what, reason=reason) for what, reason in not_assessed(reading.findings)),
         looked_at=looked_at,
-        warnings=tuple(dict.fromkeys((*reading.study.warnings, *reading.warnings, *gallery.warnings))),
+        warnings=(*dict.fromkeys(w.text for w in (*reading.study.warnings, *reading.warnings)), *gallery.warnings),
         packs=tuple(PackRow(name=p.name, task=p.task, version=p.version, sha256=p.sha256) for p in reading.packs),
         timings_s=reading.timings_s,
         version=__version__,

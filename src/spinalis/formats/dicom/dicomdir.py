@@ -8,6 +8,8 @@ from pydicom.uid import MediaStorageDirectoryStorage
 from spinalis.errors import UnreadableFileError
 from spinalis.formats.dicom.quiet import quiet
 from spinalis.formats.source import DiskFile, list_folder
+from spinalis.records import Notice
+from spinalis.vocabulary import NoticeKind
 
 
 def is_dicomdir(path: Path) -> bool:
@@ -17,7 +19,7 @@ def is_dicomdir(path: Path) -> bool:
     return head[128:132] == b"DICM" and MediaStorageDirectoryStorage.encode() in head
 
 
-def referenced_files(path: Path) -> tuple[tuple[DiskFile, ...], tuple[str, ...]]:
+def referenced_files(path: Path) -> tuple[tuple[DiskFile, ...], tuple[Notice, ...]]:
     """The files a DICOMDIR refers to, and a warning about those that are missing.
 
     Names are compared without regard to case, since discs are often copied to lower case; what lies outside the
@@ -40,5 +42,6 @@ def referenced_files(path: Path) -> tuple[tuple[DiskFile, ...], tuple[str, ...]]
     found = tuple(sorted((here[name] for name in wanted & here.keys()), key=lambda item: item.name))
     missing = len(wanted) - len(found)
     if missing:
-        warnings += (f"DICOMDIR: {missing} of {len(wanted)} referenced files are missing.",)
+        text = f"DICOMDIR: {missing} of {len(wanted)} referenced files are missing."
+        warnings += (Notice(kind=NoticeKind.FILES_LOST, text=text),)
     return found, warnings

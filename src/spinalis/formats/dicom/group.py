@@ -9,11 +9,11 @@ import numpy as np
 
 from spinalis.formats.dicom.headers import Frame
 from spinalis.formats.dicom.pixels import FramePixels, read_pixels
-from spinalis.formats.dicom.scan import NO_PIXELS, NOT_DICOM, Reject, Scan
+from spinalis.formats.dicom.scan import HARMLESS, NO_PIXELS, NOT_DICOM, Reject, Scan
 from spinalis.formats.dicom.split import Part, place, same_position, split
 from spinalis.geometry import patient_plane
-from spinalis.records import Series, Slice, Study
-from spinalis.vocabulary import Plane
+from spinalis.records import Notice, Series, Slice, Study
+from spinalis.vocabulary import NoticeKind, Plane
 
 GAP_FACTOR = 1.5
 """A step of more than this many median steps means that a slice is missing."""
@@ -63,7 +63,9 @@ def _study_id(item: Frame | Reject, input_name: str) -> str:
 
 
 def _series_id(item: Frame | Reject) -> SeriesId:
-    return (item.series_uid,) if item.series_uid else (None, item.folder, str(item.series_number))
+    """By UID and number: some archives give two series one UID, and tell them apart by their number alone."""
+    folder = "" if item.series_uid else item.folder
+    return item.series_uid, folder, str(item.series_number)
 
 
 def _study(study_id: str, frames: list[Frame], rejects: list[Reject]) -> Study:
@@ -188,7 +190,7 @@ def _suffix(count: int) -> str:
     return letters
 
 
-def _warnings(rejects: Iterable[Reject]) -> tuple[str, ...]:
+def _warnings(rejects: Iterable[Reject]) -> tuple[Notice, ...]:
     counts = Counter((reject.reason, reject.series_number) for reject in rejects)
     return tuple(
         left_out(reason, count, number)
@@ -196,11 +198,12 @@ def _warnings(rejects: Iterable[Reject]) -> tuple[str, ...]:
     )
 
 
-def left_out(reason: str, count: int, number: int | None = None) -> str:
-    """The sentence that says how many files were left out, and why."""
+def left_out(reason: str, count: int, number: int | None = None) -> Notice:
+    """How many files were left out, and why."""
     files = f"{count} file" if count == 1 else f"{count} files"
     is_or_are, was_or_were = ("is", "was") if count == 1 else ("are", "were")
     where = "" if number is None else f"Series {number}: "
+    kind = NoticeKind.FILES_OF_ANOTHER_KIND if reason in HARMLESS else NoticeKind.FILES_LOST
     if reason == NOT_DICOM:
-        return f"{files} {is_or_are} not DICOM and {was_or_were} left out."
-    return f"{where}{files} {reason} {was_or_were} left out."
+        return Notice(kind=kind, text=f"{files} {is_or_are} not DICOM and {was_or_were} left out.")
+    return Notice(kind=kind, text=f"{where}{files} {reason} {was_or_were} left out.")

@@ -34,6 +34,8 @@ HEADER_KEYWORDS = (
     "PlanarConfiguration",
     "BitsStored",
     "PixelRepresentation",
+    "PixelPaddingValue",
+    "PixelPaddingRangeLimit",
     "ModalityLUTSequence",
     "ExtendedOffsetTable",
     "ExtendedOffsetTableLengths",
@@ -109,7 +111,10 @@ class PixelElement:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PixelRule:
-    """How to get the pixels of one frame: `syntax` is the transfer syntax UID, `frame` counts from 0."""
+    """How to get the pixels of one frame: `syntax` is the transfer syntax UID, `frame` counts from 0.
+
+    Stored values from the first to the second of `padding` are no part of the picture. PS3.3 C.7.5.1.1.2.
+    """
 
     source: Source
     syntax: str
@@ -117,6 +122,7 @@ class PixelRule:
     frame: int
     slope: float
     intercept: float
+    padding: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -222,6 +228,7 @@ def frames_of(dataset: Dataset, source: Source, syntax: str, element: PixelEleme
             frame=index,
             slope=attributes.number("RescaleSlope") or 1.0,
             intercept=attributes.number("RescaleIntercept") or 0.0,
+            padding=_padding(top),
         )
         frame = _frame(attributes, rule, number)
         # One position for many frames is that of none of them.
@@ -307,6 +314,13 @@ def _macros(group: Dataset) -> dict[str, Dataset]:
             if keyword := keyword_for_tag(inner.tag):
                 holders.setdefault(keyword, element.value[0])
     return holders
+
+
+def _padding(attributes: Attributes) -> tuple[int, int] | None:
+    value, limit = attributes.integer("PixelPaddingValue"), attributes.integer("PixelPaddingRangeLimit")
+    if value is None:
+        return None
+    return (value, value) if limit is None else (min(value, limit), max(value, limit))
 
 
 def _region(attributes: Attributes) -> str | None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, BinaryIO, cast
 
 import numpy as np
+from numpy.typing import NDArray
 from pydicom import dcmread
 from pydicom.pixels.decoders.base import get_decoder
 from pydicom.pixels.processing import apply_color_lut, apply_modality_lut
@@ -121,7 +122,19 @@ def _values(stored: np.ndarray, options: Mapping[str, Any], rule: PixelRule) -> 
     """Stored values to luminance, or to the scale of the modality with bright as high values."""
     if stored.ndim == 3:
         return cast(FloatArray, stored[..., :3] @ np.asarray(LUMINANCE))
+    padded = _padded(stored, rule)
     if options["photometric_interpretation"] == "MONOCHROME1":
         both_ends = -1 if options["pixel_representation"] == 1 else 2 ** options["bits_stored"] - 1
         stored = both_ends - stored.astype(np.int64)  # mirrored in the range, which all slices of a series share
-    return stored * rule.slope + rule.intercept
+    values: FloatArray = stored * rule.slope + rule.intercept
+    if padded is not None and not padded.all():
+        values[padded] = values[~padded].min()
+    return values
+
+
+def _padded(stored: np.ndarray, rule: PixelRule) -> NDArray[np.bool_] | None:
+    """Where the values only fill the picture up; None where nothing does. Padding is shown as dark as the darkest."""
+    if rule.padding is None:
+        return None
+    found = (stored >= rule.padding[0]) & (stored <= rule.padding[1])
+    return found if found.any() else None

@@ -1,7 +1,6 @@
 """Reads the headers of many files; what cannot be used is counted with its reason, never raised."""
 
 import struct
-from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any, BinaryIO
@@ -28,6 +27,12 @@ UNREADABLE = "that cannot be read"
 NO_IMAGE = "without an image"
 NO_PIXELS = "without complete pixels"
 MOSAIC = "with a mosaic of slices"
+ANOTHER_KIND = "of another kind"
+EMPTY = "without a byte in it"
+ARCHIVE = "in the form of a zip within the input"
+
+HARMLESS = frozenset({NOT_DICOM, NO_IMAGE, ANOTHER_KIND})
+"""Reasons to leave a file out that lose no image."""
 
 NON_IMAGE_MODALITIES = frozenset({"SEG", "RTDOSE", "RTSTRUCT", "RTPLAN", "SR", "KO", "PR", "REG", "FID", "RWV"})
 """Objects about images. Some of them have rows and columns, yet they are no picture of a patient."""
@@ -68,9 +73,9 @@ class Scan:
     frames: tuple[Frame, ...]
     rejects: tuple[Reject, ...]
 
-    def count(self, reason: str) -> int:
-        """How many files were left out for one reason."""
-        return Counter(reject.reason for reject in self.rejects)[reason]
+    def count(self, *reasons: str) -> int:
+        """How many files were left out for any of these reasons."""
+        return sum(reject.reason in reasons for reject in self.rejects)
 
 
 def scan(sources: Iterable[Source]) -> Scan:
@@ -90,6 +95,9 @@ def scan(sources: Iterable[Source]) -> Scan:
 
 def _scan_one(source: Source, known: dict[object, Any]) -> list[Frame] | Reject:
     reason, folder = UNREADABLE, source.name.rpartition("/")[0]
+    unopened = ARCHIVE if source.name.lower().endswith(".zip") else None if source.size else EMPTY
+    if unopened:
+        return Reject(reason=unopened, folder=folder)
     try:
         with source.open() as stream:
             head = stream.read(1024)
@@ -102,8 +110,9 @@ def _scan_one(source: Source, known: dict[object, Any]) -> list[Frame] | Reject:
                 check_inflated_size(stream)
             dataset = dcmread(stream, stop_before_pixels=True, force=True, specific_tags=list(_TAGS))
             attributes = Attributes(dataset)
-            if not has_preamble and not attributes.text("StudyInstanceUID", "SeriesInstanceUID", "SOPClassUID"):
-                return Reject(reason=NOT_DICOM, folder=folder)
+            named = attributes.text("StudyInstanceUID", "SeriesInstanceUID", "SOPClassUID")
+            if not named and not dataset.file_meta.get("MediaStorageSOPClassUID"):
+                return Reject(reason=reason, folder=folder)
             syntax = _syntax(dataset)
             problem = _problem(attributes)
             element = None if problem else _pixel_element(dataset, stream, syntax, source.size)

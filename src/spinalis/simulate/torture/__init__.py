@@ -6,6 +6,7 @@ show the same patient, so that the answer to a harmless oddity can be held again
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from spinalis.simulate.torture import files, headers, order, pixels
 from spinalis.simulate.torture.draft import Draft, draft_of
@@ -22,6 +23,7 @@ __all__ = [
     "expectation_of",
     "kind_of",
     "torture_study",
+    "write_files",
 ]
 
 KINDS: tuple[Callable[[Draft], None], ...] = (*order.KINDS, *headers.KINDS, *pixels.KINDS, *files.KINDS)
@@ -66,3 +68,15 @@ def torture_study(seed: int, number: int) -> TorturedStudy:
         expected=draft.expected,
         truth=draft.made.truth,
     )
+
+
+def write_files(tortured: TorturedStudy, folder: Path) -> None:
+    """Write the files of a study below a folder, which is made where missing.
+
+    Raises:
+        OSError: a file cannot be written.
+    """
+    for name, content in tortured.files:
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)

@@ -20,7 +20,7 @@ from spinalis.formats.dicom.write import write_study
 from spinalis.geometry import to_patient
 from spinalis.records import Image, Series, Slice, SlicePlane, Study
 from spinalis.simulate.study import SimulatedSeries, SimulatedStudy, simulate_study
-from spinalis.simulate.torture.expectation import ExpectedSeries, Expectation, Likeness
+from spinalis.simulate.torture.expectation import Expectation, ExpectedSeries, Likeness
 from spinalis.vocabulary import Anatomy, Plane, Sequence
 
 Pixels = NDArray[np.uint16]
@@ -76,7 +76,8 @@ class Sheet:
             dataset.file_meta.MediaStorageSOPInstanceUID = dataset.get("SOPInstanceUID", "2.25.1")
             dcmwrite(stream, dataset, enforce_file_format=True)
         else:
-            dcmwrite(stream, dataset, implicit_vr=True, little_endian=True)
+            bare = Dataset(dataset)
+            dcmwrite(stream, bare, implicit_vr=True, little_endian=True)
         found = stream.getvalue()
         return self.damage(found) if self.damage else found
 
@@ -156,7 +157,7 @@ def draft_of(seed: int, variant: int, kind: str, place: int) -> Draft:
         variant=variant,
         made=made,
         sheets=sheets,
-        expected=Expectation(kind=kind, series=series, like=Likeness()),
+        expected=Expectation(kind=kind, series=series, places=tuple(made.truth.levels.items()), like=Likeness()),
     )
 
 
@@ -208,7 +209,7 @@ def _reduced(one: SimulatedSeries) -> SimulatedSeries:
     ).astype(np.uint16)
 
     def load(index: int) -> Image:
-        return pixels[index].astype(np.float32)
+        return np.asarray(pixels[index], np.float32)
 
     slices = tuple(_slice(series, k, (series.rows / rows, series.columns / columns)) for k in kept)
     record = replace(series, rows=rows, columns=columns, slices=slices, load=load)

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from spinalis.records import Vector
 from spinalis.vocabulary import LEVELS, Anatomy, Condition, Level, Plane
 
 Json = dict[str, Any]
@@ -16,6 +17,9 @@ OK, FAILURE, PARTIAL, NOTHING_GRADABLE = 0, 1, 3, 4
 
 FINDINGS = 25
 SAME_PLACE_MM = 1e-3
+
+SAME_LEVEL_MM = 12.0
+"""About a third of the distance between two lumbar levels."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,8 +55,9 @@ class Expectation:
     """The expected answer of one study.
 
     `codes` are the exit codes allowed; `studies` how many the input holds; `not_assessed` the findings that must
-    carry no grade (condition or level None: all of them); `notices` the kinds of warning that must be given;
-    `doubted` that levels are either not given or their numbering is doubted.
+    carry no grade (condition or level None: all of them), a level being the one that is found within `SAME_LEVEL_MM`
+    of where it truly lies, in `places` (LPS mm), whatever the reader calls it; `notices` the kinds of warning that
+    must be given; `doubted` that levels are either not given or their numbering is doubted.
     """
 
     kind: str
@@ -61,6 +66,7 @@ class Expectation:
     series: tuple[ExpectedSeries, ...] = ()
     like: Likeness | None = None
     not_assessed: tuple[tuple[Condition | None, Level | None], ...] = ()
+    places: tuple[tuple[Level, Vector], ...] = ()
     notices: tuple[str, ...] = ()
     doubted: bool = False
 
@@ -103,11 +109,20 @@ class Expectation:
                     finding["column"]
                     for finding in reading["findings"]
                     if finding["condition"] == (condition or finding["condition"])
-                    and finding["level"] == (level or finding["level"])
+                    and (level is None or finding["level"] in self._named(level, reading))
                     and "severity" in finding
                 ]
                 if graded:
                     yield f"no grade expected, got one for {', '.join(graded)}"
+
+    def _named(self, level: Level, reading: Json) -> set[str]:
+        """What the reader calls the level that truly lies there."""
+        place = dict(self.places)[level]
+        return {
+            found["level"]
+            for found in reading["levels"]
+            if found["point_lps_mm"] and np.linalg.norm(np.subtract(found["point_lps_mm"], place)) < SAME_LEVEL_MM
+        }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,6 +155,7 @@ def expectation_of(document: Json) -> Expectation:
         ),
         like=None if like is None else Likeness(**like),
         not_assessed=tuple((c and Condition(c), v and Level(v)) for c, v in values["not_assessed"]),
+        places=tuple((Level(name), (p[0], p[1], p[2])) for name, p in values["places"]),
         notices=tuple(values["notices"]),
         doubted=values["doubted"],
     )
@@ -170,22 +186,28 @@ def _laws(answer: Answer) -> Iterable[str]:
     if answer.code == FAILURE and not answer.error:
         yield "failure without a reason"
     for reading in answer.readings:
-        if len(reading["findings"]) != FINDINGS:
-            yield f"{FINDINGS} findings expected, got {len(reading['findings'])}"
-        found = {level["level"] for level in reading["levels"]}
-        if any("severity" in finding and finding["level"] not in found for finding in reading["findings"]):
-            yield "a level that was not found is graded"
-        heights = [level["point_lps_mm"][2] for level in reading["levels"] if level["point_lps_mm"]]
-        if any(upper <= lower for upper, lower in pairwise(heights)):
-            yield "levels are not in order from head to feet"
-        sizes = {one["key"]: (one["rows"], one["columns"]) for one in reading["series"]}
-        for level in reading["levels"]:
-            rows, columns = sizes[level["series"]]
-            if not (-0.5 <= level["row"] <= rows - 0.5 and -0.5 <= level["column"] <= columns - 0.5):
-                yield f"{level['level']} lies outside of its picture"
-        for one in reading["series"]:
-            if not _in_order(one):
-                yield f"series {one['number']}: slices are not in the order of their position"
+        yield from _laws_of_levels(reading)
+        yield from (
+            f"series {one['number']}: slices are not in the order of their position"
+            for one in reading["series"]
+            if not _in_order(one)
+        )
+
+
+def _laws_of_levels(reading: Json) -> Iterable[str]:
+    if len(reading["findings"]) != FINDINGS:
+        yield f"{FINDINGS} findings expected, got {len(reading['findings'])}"
+    found = {level["level"] for level in reading["levels"]}
+    if any("severity" in finding and finding["level"] not in found for finding in reading["findings"]):
+        yield "a level that was not found is graded"
+    heights = [level["point_lps_mm"][2] for level in reading["levels"] if level["point_lps_mm"]]
+    if any(upper <= lower for upper, lower in pairwise(heights)):
+        yield "levels are not in order from head to feet"
+    sizes = {one["key"]: (one["rows"], one["columns"]) for one in reading["series"]}
+    for level in reading["levels"]:
+        rows, columns = sizes[level["series"]]
+        if not (-0.5 <= level["row"] <= rows - 0.5 and -0.5 <= level["column"] <= columns - 0.5):
+            yield f"{level['level']} lies outside of its picture"
 
 
 def _says_why(reading: Json) -> bool:
@@ -212,7 +234,7 @@ def _unlike(like: Likeness, answer: Answer, plain: Answer) -> Iterable[str]:
         for level in LEVELS if like.within_mm is not None else ():
             if level in here and here[level] is not None:
                 distance = float(np.linalg.norm(np.subtract(here[level], there[level])))
-                if distance > like.within_mm:
+                if distance > (like.within_mm or 0.0):
                     yield f"{level} expected within {like.within_mm} mm of the plain study's, got {distance:.2f} mm"
         if like.grades != "free":
             yield from _other_grades(reading, model, mirrored=like.grades == "mirrored")

@@ -2,14 +2,12 @@
 
 import io
 import zipfile
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
-from pydicom.dataset import Dataset
-from pydicom.fileset import FileSet
+from pydicom import dcmwrite
+from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.sequence import Sequence as Items
+from pydicom.uid import UID, ExplicitVRLittleEndian, MediaStorageDirectoryStorage
 
-from spinalis.formats.dicom.quiet import quiet
 from spinalis.simulate.torture.draft import Draft, Sheet
 from spinalis.simulate.torture.expectation import FAILURE, PARTIAL, Likeness
 from spinalis.simulate.torture.order import copied, halved
@@ -201,20 +199,26 @@ def _zipped(files: Files) -> Files:
 
 
 def _with_dicomdir(files: Files) -> Files:
-    """The files as a file set: `DICOMDIR` and the images that it names."""
-    with TemporaryDirectory() as folder, quiet:
-        loose, made = Path(folder) / "loose", Path(folder) / "made"
-        for name, content in files:
-            path = loose / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(content)
-        fileset = FileSet()
-        for name, _ in files:
-            fileset.add(loose / name)
-        fileset.UID = "2.25.99"
-        fileset.write(made)
-        paths = sorted(path for path in made.rglob("*") if path.is_file())
-        return [(path.relative_to(made).as_posix(), path.read_bytes()) for path in paths]
+    """The files under names of a disc, and a DICOMDIR that lists them without offsets, as some discs do."""
+    stream = io.BytesIO()
+    names = [f"DICOM/IM{index:06d}" for index in range(len(files))]
+    directory = Dataset()
+    directory.FileSetID = "TORTURE"
+    directory.DirectoryRecordSequence = Items([_record(name) for name in names])
+    directory.file_meta = FileMetaDataset()
+    directory.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    directory.file_meta.MediaStorageSOPClassUID = MediaStorageDirectoryStorage
+    directory.file_meta.MediaStorageSOPInstanceUID = UID("2.25.99")
+    dcmwrite(stream, directory, enforce_file_format=True)
+    return [("DICOMDIR", stream.getvalue()), *((n, content) for n, (_, content) in zip(names, files, strict=True))]
+
+
+def _record(name: str) -> Dataset:
+    record = Dataset()
+    record.OffsetOfTheNextDirectoryRecord = record.OffsetOfReferencedLowerLevelDirectoryEntity = 0
+    record.RecordInUseFlag, record.DirectoryRecordType = 0xFFFF, "IMAGE"
+    record.ReferencedFileID = name.split("/")
+    return record
 
 
 KINDS = (

@@ -12,7 +12,7 @@ from spinalis.vocabulary import LEVELS, Condition, Level, Plane
 NO_GRADES: tuple[tuple[Condition | None, Level | None], ...] = ((None, None),)
 FORAMINAL = (Condition.LEFT_NEURAL_FORAMINAL_NARROWING, Condition.RIGHT_NEURAL_FORAMINAL_NARROWING)
 SUBARTICULAR = (Condition.LEFT_SUBARTICULAR_STENOSIS, Condition.RIGHT_SUBARTICULAR_STENOSIS)
-UNCOVERED_MM = 16.0
+UNCOVERED_MM = 20.0
 """An axial slice this far from a level's point shows nothing of it."""
 
 NEAR = Likeness(within_mm=6.0, grades="free")

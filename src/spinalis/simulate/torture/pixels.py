@@ -17,7 +17,7 @@ from pydicom.uid import (
 from spinalis.geometry import slice_plane, to_pixel
 from spinalis.simulate.torture.draft import Draft, Sheet
 from spinalis.simulate.torture.expectation import PARTIAL, ExpectedSeries, Likeness
-from spinalis.simulate.torture.headers import groups
+from spinalis.simulate.torture.headers import SAME_LEVELS, groups
 from spinalis.simulate.torture.order import FORAMINAL, NO_GRADES, copied
 from spinalis.vocabulary import Condition, Level, Plane
 
@@ -158,9 +158,10 @@ def burned_in(draft: Draft) -> None:
     for sheet in draft.sheets:
         sheet.dataset.BurnedInAnnotation = "YES"
         pixels = sheet.pixels
-        top = int(pixels.max())
+        ink = np.zeros(pixels.shape, np.uint8)
         for row, text in ((14, "SPINALIS"), (28, f"{sheet.index}")):
-            cv2.putText(pixels, text, (4, row), cv2.FONT_HERSHEY_SIMPLEX, 0.4, top, 1)
+            cv2.putText(ink, text, (4, row), cv2.FONT_HERSHEY_SIMPLEX, 0.4, 255, 1)
+        pixels[ink > 0] = pixels.max()
         sheet.pixels = pixels
     for one in draft.expected.series:
         draft.expect_series(one.number, flags=("burned_in",))
@@ -168,13 +169,13 @@ def burned_in(draft: Draft) -> None:
 
 
 def padded(draft: Draft) -> None:
-    """A wide border holds the padding value, far above all others."""
+    """A border holds the padding value, far above all others."""
     for sheet in draft.sheets:
-        pixels = np.full((int(sheet.dataset.Rows) + 24, int(sheet.dataset.Columns) + 24), 60000, np.uint16)
-        pixels[12:-12, 12:-12] = sheet.pixels
-        shifted(sheet, -12, -12)
+        pixels = np.full((int(sheet.dataset.Rows) + 12, int(sheet.dataset.Columns) + 12), 60000, np.uint16)
+        pixels[6:-6, 6:-6] = sheet.pixels
+        shifted(sheet, -6, -6)
         sheet.pixels = pixels
-        sheet.dataset.PixelPaddingValue = 60000
+        sheet.dataset.add_new("PixelPaddingValue", "US", 60000)
     draft.expect(like=Likeness(within_mm=12.0, grades="free"))
 
 
@@ -230,7 +231,7 @@ def saturated(draft: Draft) -> None:
         top = int(np.percentile(np.stack([sheet.pixels for sheet in sheets]), 90))
         for sheet in sheets:
             sheet.pixels = np.minimum(sheet.pixels, top)
-    draft.expect(like=Likeness(within_mm=12.0, grades="free"))
+    draft.expect(like=SAME_LEVELS)
 
 
 def derived_series(draft: Draft) -> None:
