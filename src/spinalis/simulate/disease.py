@@ -52,21 +52,22 @@ MODIC_OF_GRADE = (0.03, 0.15, 0.38, 0.50, 0.87)
 ENDPLATE_OF_GRADE = (0.16, 0.17, 0.40, 0.55, 0.83)
 
 MODIC_TYPES = (0.15, 0.82, 0.03)
-"""Types 1, 2 and 3 among Modic changes. Fitted: the reader of SPIDER called nearly all of them type 2."""
+"""Types 1, 2 and 3 among Modic changes. Chosen by judgement: the reader of SPIDER called nearly all of them type 2."""
 
 NODE_SHARE = 0.25
-"""Share of the end-plate changes that are a Schmorl node one can see. Fitted."""
+"""Share of the end-plate changes that are a Schmorl node one can see. Chosen by judgement."""
 
 STUDY_SHARE, LEVEL_SHARE, AGE_SHARE = 0.4, 0.3, 0.36
 """Shares of the variance that the levels of a study, and the findings of a level, have in common; share of the former
-that is age. Fitted: the Pfirrmann grades of two levels of SPIDER correlate by .36 to .78."""
+that is age. Chosen by judgement; for comparison, Pfirrmann grades of two levels of SPIDER correlate by .36 to .78."""
 
 RARE = {"haemangioma": 0.03, "fracture": 0.12, "lipomatosis": 0.07, "congenital": 0.1, "cyst": 0.02, "operated": 0.05}
 """Haemangioma per vertebra; fracture per patient at 85 years, none at 50; lipomatosis and congenital narrowing per
 patient with a narrow canal; cyst per narrow recess; operation per patient.
 
 Source: cited from memory: haemangioma in about 11 % of spines (Schmorl and Junghanns); fractures by age, Melton et al.
-1993; lipomatosis in about 2.5 % of all (Theyskens et al. 2017). Congenital narrowing, cysts and operations are fitted.
+1993; lipomatosis in about 2.5 % of all (Theyskens et al. 2017). Congenital narrowing, cysts and operations are
+judgement.
 """
 
 VERTEBRAE_AT_RISK = ("T11", "T12", "L1", "L2", "L3", "L4", "L5")

@@ -16,21 +16,21 @@ SAC_AREA_MM2 = (150.0, 100.0, 75.0, 40.0)
 """Area of the thecal sac at the scores 0, 1, 2, 3.
 
 Source: Schonstrom et al., Spine 1985 (100 mm2), Schonstrom and Hansson, Spine 1988 (75 mm2), cited from memory;
-150 and 40 mm2 are fitted.
+150 and 40 mm2 are judgement.
 """
 
 CSF_SHARE = (0.7, 0.38, 0.18, 0.0)
 """Share of the sac that is CSF at the scores 0, 1, 2, 3.
 
 Source: the rule is that of Lee et al., Skeletal Radiol 2011 (grade 2: rootlets crowd; 3: none can be told apart), and
-Schizas et al., Spine 2010 (B: some CSF left; C: none), cited from memory; the shares are fitted.
+Schizas et al., Spine 2010 (B: some CSF left; C: none), cited from memory; the shares are judgement.
 """
 
 RECESS_HEIGHT = (1.8, 1.1, 0.62, 0.2)
 """Height of the lateral recess, in diameters of its root, at the scores 0, 1, 2, 3.
 
 Source: the rule is that of Bartynski and Lin, AJNR 2003 (2: root flattened, CSF kept; 3: compressed), cited from
-memory; the ratios are fitted.
+memory; the ratios are judgement.
 """
 
 KEPT_FAT = (1.0, 0.3, 0.0)
@@ -38,17 +38,18 @@ KEPT_FAT = (1.0, 0.3, 0.0)
 than the second has lost its fat.
 
 Source: the rule is that of Lee et al., AJR 2010 (1: fat lost in two opposing directions; 2: in all four), cited from
-memory; the shares are fitted.
+memory; the shares are judgement.
 """
 
 ROOT_FORM = (0.86, 0.74, 0.62, 0.3)
 """Shortest diameter of the root, as a share of the undeformed one, at the scores 0, 1, 2, 3.
 
-Source: the rule is that of Lee et al., AJR 2010 (3: root collapsed or its form changed), cited from memory; fitted.
+Source: the rule is that of Lee et al., AJR 2010 (3: root collapsed or its form changed), cited from memory; the
+shares are judgement.
 """
 
 BORDERLINE = 0.15
-"""Scores closer than this to 1 or 2 are borderline: readers differ there. Fitted."""
+"""Scores closer than this to 1 or 2 are borderline: readers differ there. Judgement."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -27,10 +27,13 @@ from spinalis.simulate.shapes import SHAPES
 from spinalis.vocabulary import CONDITIONS, LEVELS, Condition, Level
 
 DEGENERATION = ((0.0, 0.1), (0.12, 0.24), (0.3, 0.48), (0.5, 0.7), (0.8, 1.0))
-"""Degeneration of the kernel's disc by Pfirrmann grade: 5 is black. Fitted to the stages of the nucleus."""
+"""Degeneration of the kernel's disc by Pfirrmann grade: 5 is black. Set to the stages of the nucleus."""
 
 HEIGHT_LEFT = ((0.98, 1.08), (0.95, 1.05), (0.82, 1.0), (0.65, 0.88), (0.3, 0.6))
-"""Height of the disc by Pfirrmann grade. Source: Pfirrmann et al., Spine 2001 (4: lower, 5: collapsed); fitted."""
+"""Height of the disc by Pfirrmann grade. Source: Pfirrmann et al., Spine 2001 (4: lower, 5: collapsed), cited
+from memory;
+the shares are judgement.
+"""
 
 SWEEP = ("foramen", "recess", "canal", "recess", "canal")
 """The facets that narrow the recesses narrow the canal too, and the ligament of the canal narrows the recesses."""

@@ -1,4 +1,7 @@
-"""The shapes of lesions: from what a patient has to rows of `anatomy.LESION_TYPE`. Sizes in mm, fitted by eye."""
+"""The shapes of lesions: from what a patient has to rows of `anatomy.LESION_TYPE`.
+
+Sizes in mm, chosen by judgement and not yet compared with real lesions.
+"""
 
 from collections.abc import Callable
 
