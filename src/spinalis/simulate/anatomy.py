@@ -17,9 +17,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from spinalis.records import FloatArray
+from spinalis.simulate.junction import Junction, planes_of_levels, sample_junction, shifted
 from spinalis.vocabulary import Level
 
 VERTEBRAE = 30
@@ -31,8 +32,6 @@ NAMES = (
     *(f"S{i}" for i in range(1, 6)),
     "Co",
 )
-PLANE_OF_LEVEL = {level: 20 + index for index, level in enumerate(Level)}
-PLANE_OF_LANDMARK = {"T11/T12": 18, "T12/L1": 19, "S1/S2": 25}
 T8, L1, L2, L3, L5, S1, COCCYX = 14, 19, 20, 21, 23, 24, 29
 
 BODY_HEIGHT = (
@@ -46,13 +45,13 @@ DISC_HEIGHT = (
     *(1, 1, 4.8, 5, 5, 5.3, 5.3, 4.8),
     *(4, 3.8, 3.8, 3.8, 4, 4.2, 4.5, 4.8, 5.2, 5.6, 6.2, 6.8),
     *(8.2, 9.4, 10.4, 10.9, 10.2),
-    *(3.6, 2, 1.5, 1.2, 2.5, 1),
+    *(4, 1.8, 1.4, 1.2, 2.5, 1),
 )
 DEPTH = (
     *(10, 12, 15.5, 16, 16, 16, 16.5, 17),
     *(18, 19.5, 21, 22.5, 24, 25.5, 26.5, 27.5, 28.5, 29.5, 30.5, 31),
     *(32.5, 33.5, 34, 34.5, 34.5),
-    *(22.5, 15.5, 12, 10, 8.5, 4),
+    *(24, 19, 15.5, 13, 10, 5),
 )
 WIDTH = (
     *(12, 14, 18, 19, 20, 21, 23, 27),
@@ -94,33 +93,94 @@ CORD_HALF_DEPTH = (
     *(3.3, 3.2, 3.1, 3.1, 3.1, 3.1, 3.1, 3.2, 3.3, 3.5, 3.8, 4),
     *(3.7, 3.4, 3, 3, 3, 3, 3, 3, 3, 3, 3),
 )
-PEDICLE_HEIGHT = (5, 8, 7, 7, 7, 7, 7.5, *(9, 11, 11.5, 12, 12, 12, 12.5, 13, 14, 15, 16, 16), 15.5, 15, 14.5, 14.5, 14)
-PEDICLE_WIDTH = (6, 6, 5, 5, 5, 5.5, 6.5, *(7.5, 6, 5, 4.5, 4.5, 5, 5, 5.5, 6, 6.5, 7.5, 7.5), 7.5, 8, 9.5, 11.5, 15)
-SPINOUS_LENGTH = (6, 20, 14, 14, 17, 24, 30, *(32, 30, 28, 27, 27, 27, 27, 27, 26, 25, 25, 26), 29, 31, 32, 30, 24)
+PEDICLE_HEIGHT = (
+    5,
+    8,
+    7,
+    7,
+    7,
+    7,
+    7.5,
+    *(9, 11, 11.5, 12, 12, 12, 12.5, 13, 14, 15, 16, 16),
+    15.5,
+    15,
+    14.5,
+    14.5,
+    14,
+    *(22, 18, 14, 12, 10, 16),
+)
+PEDICLE_WIDTH = (
+    6,
+    6,
+    5,
+    5,
+    5,
+    5.5,
+    6.5,
+    *(7.5, 6, 5, 4.5, 4.5, 5, 5, 5.5, 6, 6.5, 7.5, 7.5),
+    7.5,
+    8,
+    9.5,
+    11.5,
+    15,
+    *(14, 12, 10, 8, 4, 0),
+)
+SPINOUS_LENGTH = (
+    6,
+    20,
+    14,
+    14,
+    17,
+    24,
+    30,
+    *(32, 30, 28, 27, 27, 27, 27, 27, 26, 25, 25, 26),
+    29,
+    31,
+    32,
+    30,
+    24,
+    *(10, 8, 6, 3, 0, 0),
+)
 # Tilt of the planes: wedge of each disc and of each body; positive opens to the front (lordosis).
 DISC_WEDGE = (0, 0, 3, 4, 5, 5, 5, 3, *(0,) * 10, 0.5, 1, 2.5, 4, 7, 10.5, 14.5, *(0,) * 6)
-BODY_WEDGE = (0, 0, 0, 0, 0, 0, -1, *(-3,) * 4, *(-4.5,) * 5, *(-2.8,) * 3, -2, -1, 2.5, 3, 8, 0, 0, 0, 0, 0, 0)
-WEDGE_SPREAD = np.interp(np.arange(PLANES), (20, 23, 24, 25), (1.0, 2.0, 2.4, 1.0))
+BODY_WEDGE = (
+    0,
+    0,
+    0,
+    0,
+    0,
+    0,
+    -1,
+    *(-3,) * 4,
+    *(-4.5,) * 5,
+    *(-2.8,) * 3,
+    -2,
+    -1,
+    2.5,
+    3,
+    8,
+    *(12, 0, -10, -16, -18, -24),
+)
+WEDGE_SPREAD = np.interp(np.arange(PLANES), (20, 23, 24, 25), (1.4, 2.8, 3.0, 1.0))
 """The wedge of a disc varies more towards the sacrum."""
 
 UPPER_LUMBAR_TILT = -8.5
 """Mean tilt of L1/L2 and L2/L3, lying on the table."""
 
-SHEAR_DEG = np.interp(np.arange(VERTEBRAE), (15, 19, 22, 23, 24, 25, 26), (0, 5, 5, 8, -7, -3, 0))
-"""How much less a vertebra leans than its end-plates: lumbar bodies are no rectangles, and the sacrum breaks backwards.
+SHEAR_DEG = np.interp(np.arange(VERTEBRAE), (15, 19, 22, 23, 24), (0, 5, 5, 8, 0))
+"""How much less a vertebra leans than its end-plates: lumbar bodies are no rectangles.
 
-Source: disc planes against disc centres of 14 SPIDER patients (5 degrees, 8 at L5); sacral table angle of about 97
-degrees (cited from memory).
+Source: disc planes against disc centres of 14 SPIDER patients (5 degrees, 8 at L5). The sacrum breaks backwards
+by its taper instead.
 """
 
-SACRAL_BEND = (5, 3, -9, -16, -18, -22)
-"""Change of tilt along the sacrum and coccyx, S1 to Co."""
 
 PLANE_FIELDS = [
     *("half_height", "wedge", "half_depth", "half_width", "concavity"),
     *("canal_depth", "canal_half_width", "sac_gap", "sac_half_width", "sac_half_depth", "cord_half_width"),
     *("cord_half_depth", "flavum", "bulge", "reach", "degeneration", "front_bulge", "cleft"),
     *("slip", "first_lesion", "end_lesion"),
+    *("remnant", "lean"),
 ]
 SIDE_FIELDS = [
     *("facet", "recess_bulge", "foramen_bulge", "bulge_up", "process_forward", "process_up", "roof_down", "root"),
@@ -132,8 +192,10 @@ LESION_FIELDS = [
 VERTEBRA_FIELDS = [
     *("height", "waist", "front_lip", "pedicle_low", "pedicle_high", "pedicle_width", "spinous_length", "spinous_low"),
     *("spinous_high", "spinous_drop", "lamina", "transverse", "marrow", "vein", "tilted"),
+    *("ala",),
 ]
 WHOLE_FIELDS = [
+    *("last_disc",),
     *("conus", "sac_end", "infiltration", "bowel", "gas", "vessel", "psoas", "warp", "fine_warp", "heart_side"),
     *("z_l1", "z_l4", "z_s1", "female", "bladder", "grain", "liver", "slow_veins", "z_heart"),
     *("head_x", "head_y", "head_z", "head_nod", "head_lean", "head_size", "scalp", "ventricle", "cord_x", "cord_y"),
@@ -146,8 +208,33 @@ LESION_TYPE = np.dtype([(name, np.float64) for name in LESION_FIELDS])
 WHOLE_TYPE = np.dtype([(name, np.float64) for name in WHOLE_FIELDS])
 
 CONTOUR_STEP_MM = 2.0
+WHOLE_DISC = 2.0
+"""`remnant` of a disc that is no remnant; else the share of the end-plate that has not fused, 0..1."""
+WHOLE_ALA = 2.0
+"""`ala` of the sacrum; else the share of a vertebra's height, from below, that is broadened like it, 0..1."""
 NOISE_SIZE = 64
 MOST_LESIONS = 64
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Build:
+    """What rules a body as a whole: `curve` scales the lordosis, `shift` moves the junction (see `junction`)."""
+
+    female: bool
+    age: float
+    size: float
+    curve: float
+    junction: Junction
+    shift: float
+
+    def read(self, table: ArrayLike) -> FloatArray:
+        """A prior of this file, with the junction where this body has it."""
+        return shifted(table, self.shift)
+
+    @property
+    def sacrum(self) -> int:
+        """The first sacral vertebra, and so the plane of the last well-formed disc."""
+        return S1 + self.junction.extra
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -166,6 +253,7 @@ class Subject:
         whole: (1,) of `WHOLE_TYPE`.
         lesions: (64,) of `LESION_TYPE`, those of plane `k` from `first_lesion` to `end_lesion`; see `lesions`.
         noise: (64, 64, 64) periodic smooth noise of unit variance.
+        junction: how the lumbar spine meets the sacrum.
     """
 
     frames: FloatArray
@@ -180,6 +268,18 @@ class Subject:
     noise: NDArray[np.float32]
     age: float
     size: float
+    junction: Junction
+
+    @property
+    def plane_of_level(self) -> dict[Level, int]:
+        """The plane of every lumbar disc, counted from the sacrum."""
+        return planes_of_levels(S1 + self.junction.extra)
+
+    @property
+    def plane_of_landmark(self) -> dict[str, int]:
+        """The planes of the discs next to the lumbar ones, counted from the sacrum like them."""
+        last = self.plane_of_level[Level.L5_S1]
+        return {"T11/T12": last - 6, "T12/L1": last - 5, "S1/S2": last + 1}
 
     @property
     def arrays(self) -> tuple[Any, ...]:
@@ -190,30 +290,52 @@ class Subject:
         )
 
 
-def sample_subject(rng: np.random.Generator) -> Subject:
-    """Draw a healthy body: sizes, curves, soft tissue. Discs age with the subject but narrow nothing yet."""
-    female = bool(rng.random() < 0.55)
-    age = float(np.clip(rng.normal(52, 17), 18, 90))
-    size = float(np.clip(rng.normal(0.97 if female else 1.06, 0.045), 0.86, 1.2))
-    curve = float(np.clip(rng.normal(1, 0.26), 0.3, 1.8))
-    planes = _sample_planes(rng, size, age, curve)
-    vertebrae = _sample_vertebrae(rng, size, age, planes)
-    frames = _sample_frames(rng, planes, vertebrae, curve)
-    contour, contour_z = _sample_contour(rng, frames, planes, vertebrae, female)
-    whole = _sample_whole(rng, frames, planes, female, age, size)
+def sample_subject(rng: np.random.Generator, junction: Junction | str | None = None) -> Subject:
+    """Draw a healthy body: sizes, curves, soft tissue. Discs age with the subject but narrow nothing yet.
+
+    Args:
+        rng: every draw comes from it; forcing a junction changes what depends on it, and the skin, which is drawn last.
+        junction: forces the kind of the lumbosacral junction.
+
+    Raises:
+        SimulationError: an unknown junction.
+    """
+    build = _sample_build(rng, junction)
+    planes = _sample_planes(rng, build)
+    vertebrae = _sample_vertebrae(rng, build, planes)
+    frames = _sample_frames(rng, build, planes, vertebrae)
+    whole = _sample_whole(rng, frames, planes, build)
+    sides = _sample_sides(rng, planes)
+    rootlets = _sample_rootlets(rng)
+    noise = smooth_noise(rng)
+    contour, contour_z = _sample_contour(rng, frames, planes, vertebrae, build.female)
     return Subject(
         frames=frames,
         planes=planes,
-        sides=_sample_sides(rng, planes),
+        sides=sides,
         vertebrae=vertebrae,
-        rootlets=_sample_rootlets(rng),
+        rootlets=rootlets,
         contour=contour,
         contour_z=contour_z,
         whole=whole,
         lesions=np.zeros(MOST_LESIONS, LESION_TYPE),
-        noise=smooth_noise(rng),
-        age=age,
-        size=size,
+        noise=noise,
+        age=build.age,
+        size=build.size,
+        junction=build.junction,
+    )
+
+
+def _sample_build(rng: np.random.Generator, junction: Junction | str | None) -> Build:
+    female = bool(rng.random() < 0.55)
+    kind, shift = sample_junction(rng, female, junction)
+    return Build(
+        female=female,
+        age=float(np.clip(rng.normal(52, 17), 18, 90)),
+        size=float(np.clip(rng.normal(0.97 if female else 1.06, 0.045), 0.86, 1.2)),
+        curve=float(np.clip(rng.normal(1, 0.34), 0.15, 1.9)),
+        junction=kind,
+        shift=shift,
     )
 
 
@@ -234,26 +356,28 @@ def _walk(rng: np.random.Generator, count: int, spread: float, smooth: float) ->
     return np.asarray(spread * noise / np.sqrt((kernel**2).sum()), float)
 
 
-def _sample_planes(rng: np.random.Generator, size: float, age: float, curve: float) -> NDArray[np.void]:
+def _sample_planes(rng: np.random.Generator, build: Build) -> NDArray[np.void]:
     planes = np.zeros(PLANES, PLANE_TYPE)
+    size, last = build.size, build.sacrum
 
     def jitter(spread: float) -> FloatArray:
         return np.asarray(size * (1 + _walk(rng, PLANES, spread, 2) + rng.normal(0, spread, PLANES)), float)
 
     canal = 1 + _walk(rng, PLANES, 0.05, 3) + rng.normal(0, 0.05)
-    degeneration = np.clip((age - 26) / 65 + rng.normal(0, 0.16) + rng.normal(0, 0.18, PLANES), 0, 1)
-    degeneration[20:25] += (0.0, 0.02, 0.05, 0.1, 0.1)
+    degeneration = np.clip((build.age - 26) / 65 + rng.normal(0, 0.16) + rng.normal(0, 0.18, PLANES), 0, 1)
+    degeneration[last - 4 : last + 1] += (0.0, 0.02, 0.05, 0.1, 0.1)
     planes["degeneration"] = np.clip(degeneration, 0, 1)
-    planes["half_height"] = np.asarray(DISC_HEIGHT) / 2 * jitter(0.06)
-    planes["half_height"][1:25] *= 1 - 0.35 * planes["degeneration"][1:25] ** 1.5 * rng.uniform(0.2, 1.2, 24)
-    planes["half_depth"] = np.asarray(DEPTH) / 2 * jitter(0.03)
-    planes["half_width"] = np.asarray(WIDTH) / 2 * jitter(0.03)
-    planes["concavity"] = rng.uniform(0.5, 1.6, PLANES) * (planes["half_height"] > 1.6)
-    planes["canal_depth"] = np.asarray(CANAL_DEPTH) * canal * (0.6 + 0.4 * size)
-    planes["canal_half_width"] = np.asarray(CANAL_HALF_WIDTH) * (0.5 + 0.5 * canal) * (0.5 + 0.5 * size)
+    planes["half_height"] = build.read(DISC_HEIGHT) / 2 * jitter(0.06)
+    worn = planes["degeneration"] ** 1.5 * rng.uniform(0.2, 1.2, PLANES)
+    planes["half_height"][1 : last + 1] *= 1 - 0.35 * worn[1 : last + 1]
+    planes["half_depth"] = build.read(DEPTH) / 2 * jitter(0.03)
+    planes["half_width"] = build.read(WIDTH) / 2 * jitter(0.03)
+    planes["concavity"] = rng.uniform(0.12, 0.42, PLANES) * planes["half_height"] * (planes["half_height"] > 1.6)
+    planes["canal_depth"] = build.read(CANAL_DEPTH) * canal * (0.6 + 0.4 * size)
+    planes["canal_half_width"] = build.read(CANAL_HALF_WIDTH) * (0.5 + 0.5 * canal) * (0.5 + 0.5 * size)
     sac = canal * np.clip(rng.normal(1.0, 0.06), 0.85, 1.15)
-    planes["sac_half_width"] = np.asarray(SAC_HALF_WIDTH) * sac
-    planes["sac_half_depth"] = np.asarray(SAC_HALF_DEPTH) * sac
+    planes["sac_half_width"] = build.read(SAC_HALF_WIDTH) * sac
+    planes["sac_half_depth"] = build.read(SAC_HALF_DEPTH) * sac
     gap = np.interp(np.arange(PLANES), (0, 19, 22, 23, 24, 25, 30), (1.2, 1.0, 1.0, 1.4, 3.2, 3.2, 1))
     planes["sac_gap"] = gap * rng.uniform(0.7, 1.3) + rng.normal(0, 0.15, PLANES)
     cord = rng.normal(1, 0.05)
@@ -261,78 +385,79 @@ def _sample_planes(rng: np.random.Generator, size: float, age: float, curve: flo
     planes["cord_half_depth"] = np.asarray(CORD_HALF_DEPTH) * cord
     planes["flavum"] = np.clip(rng.normal(2.6, 0.4, PLANES) + 0.5 * planes["degeneration"], 1.5, 4)
     planes["bulge"] = np.clip(rng.normal(0.4, 0.4, PLANES) + 0.9 * planes["degeneration"], 0, 2)
-    planes["bulge"][25:] = 0
+    planes["bulge"][last + 1 :] = 0
     planes["reach"] = rng.uniform(2.0, 4.5, PLANES)
     planes["front_bulge"] = np.clip(rng.normal(0.8, 0.5, PLANES) + 2.2 * planes["degeneration"] ** 2, 0, 4)
+    planes["front_bulge"][last + 1 :] = 0
     planes["cleft"] = rng.uniform(0, 1, PLANES)
-    wedge = np.asarray(DISC_WEDGE) * curve + rng.normal(0, 1.2, PLANES) * WEDGE_SPREAD
+    planes["remnant"] = WHOLE_DISC
+    planes["remnant"][last + 1 :] = rng.uniform(0, 0.55, PLANES)[last + 1 :]
+    planes["remnant"][last + 1] = rng.uniform(0.2, 0.85)
+    wedge = build.read(DISC_WEDGE) * build.curve + rng.normal(0, 1.2, PLANES) * WEDGE_SPREAD
     planes["wedge"] = np.tan(np.radians(wedge) / 2)
-    planes["wedge"][25:] = 0
+    planes["wedge"][last + 1 :] = 0
     limit = 0.75 * planes["half_height"] / planes["half_depth"]
     planes["wedge"] = np.clip(planes["wedge"], -limit, limit)
     return planes
 
 
-def _sample_vertebrae(rng: np.random.Generator, size: float, age: float, planes: NDArray[np.void]) -> NDArray[np.void]:
+def _sample_vertebrae(rng: np.random.Generator, build: Build, planes: NDArray[np.void]) -> NDArray[np.void]:
     out = np.zeros(VERTEBRAE, VERTEBRA_TYPE)
-    body = np.asarray(BODY_HEIGHT) * size * (1 + _walk(rng, VERTEBRAE, 0.025, 2) + rng.normal(0, 0.02, VERTEBRAE))
+    size, age, first = build.size, build.age, build.sacrum
+    body = build.read(BODY_HEIGHT) * size * (1 + _walk(rng, VERTEBRAE, 0.025, 2) + rng.normal(0, 0.02, VERTEBRAE))
     low, high = planes["half_height"][1:], planes["half_height"][:-1]
     out["height"] = body + low + high
     out["waist"] = rng.uniform(0.03, 0.1, VERTEBRAE)
     out["front_lip"] = np.clip(rng.normal(0, 0.8, VERTEBRAE) + 2.5 * max(0.0, (age - 45) / 40), 0, 4)
-    tall = np.resize(np.asarray(PEDICLE_HEIGHT, float), VERTEBRAE) * size
-    tall[S1:] = 0.75 * body[S1:]
+    out["waist"][first:] *= 0.4
+    out["front_lip"][first + 1 :] = 0
+    tall = build.read(PEDICLE_HEIGHT) * size
     out["pedicle_high"] = low + body - rng.uniform(1, 3, VERTEBRAE)
     out["pedicle_low"] = out["pedicle_high"] - tall
-    out["pedicle_width"] = np.resize(np.asarray(PEDICLE_WIDTH, float), VERTEBRAE) * size
-    out["pedicle_width"][S1:] = (14, 12, 10, 8, 4, 0)
-    out["spinous_length"] = np.resize(np.asarray(SPINOUS_LENGTH, float), VERTEBRAE) * size * rng.normal(1, 0.06)
-    out["spinous_length"][S1:] = (10, 8, 6, 3, 0, 0)
+    out["pedicle_width"] = build.read(PEDICLE_WIDTH) * size
+    out["spinous_length"] = build.read(SPINOUS_LENGTH) * size * rng.normal(1, 0.06)
     out["spinous_low"] = rng.normal(-0.1, 0.035, VERTEBRAE)
     out["spinous_high"] = rng.normal(0.46, 0.035, VERTEBRAE)
     out["spinous_drop"] = np.interp(np.arange(VERTEBRAE), (0, 6, 8, 15, 18, 30), (0.3, 0.3, 0.7, 0.8, 0.25, 0.05))
     out["lamina"] = rng.normal(6.2, 0.5) * np.interp(np.arange(VERTEBRAE), (0, 6, 19, 24, 29), (0.7, 0.8, 1, 0.8, 0.5))
     out["transverse"] = np.interp(np.arange(VERTEBRAE), (0, 7, 18, 19, 21, 23, 24), (22, 30, 22, 36, 45, 42, 20)) * size
-    out["marrow"] = _walk(rng, VERTEBRAE, 0.08, 3) + rng.normal(0, 0.03, VERTEBRAE)
+    out["ala"][first:] = WHOLE_ALA
+    broad = rng.uniform(0.35, 0.6)
+    if build.junction is Junction.SACRALIZED:
+        out["ala"][first] = broad
+    if build.junction is Junction.LUMBARIZED:
+        out["transverse"][S1] = max(out["transverse"][S1], 40 * size)
+    out["marrow"] = rng.normal(2.7, 0.4) - 1.0 * (age - 20) / 70 + rng.normal(0, 0.15, VERTEBRAE)
     out["vein"] = rng.uniform(0.3, 1.0, VERTEBRAE)
     return out
 
 
 def _sample_frames(
-    rng: np.random.Generator, planes: NDArray[np.void], vertebrae: NDArray[np.void], curve: float
+    rng: np.random.Generator, build: Build, planes: NDArray[np.void], vertebrae: NDArray[np.void]
 ) -> FloatArray:
     """Stack the planes from the sacrum's slope upwards and downwards; the origin is the centre of L3.
 
-    `curve` scales the sacral slope and the lordosis above it together, as they go together in people.
+    `curve` scales the sacral slope and the lordosis above it together, as they go together in people. A scoliosis
+    turns the vertebrae and wedges the discs (`lean`, written into `planes`).
     """
-    tilt = np.zeros(PLANES)
-    wedge = 2 * np.degrees(np.arctan(planes["wedge"]))
-    body = np.asarray(BODY_WEDGE) * curve + rng.normal(0, 1.0, VERTEBRAE)
-    slope = 36 * curve + rng.normal(0, 4)
-    tilt[S1] = slope - wedge[S1] / 2
-    for i in range(S1 - 1, -1, -1):
-        tilt[i] = tilt[i + 1] - wedge[i + 1] / 2 - body[i] - wedge[i] / 2
-    bend = np.asarray(SACRAL_BEND) * rng.normal(1, 0.25) + rng.normal(0, 3, 6)
-    tilt[S1 + 1 :] = slope + np.cumsum(bend)
-    posture = np.interp(np.arange(PLANES), (2, 7, 19), (rng.normal(2, 6) - tilt[2], rng.normal(17, 6) - tilt[7], 0.0))
-    tilt += posture
-    tilt += rng.normal(UPPER_LUMBAR_TILT, 4.5) - (tilt[L2] + tilt[L2 + 1]) / 2
-    bow = rng.normal(0, 1.3) if rng.random() < 0.8 else rng.normal(0, 6)
-    phase, period = rng.uniform(0, 2 * np.pi), rng.uniform(8, 16)
-    along = np.arange(PLANES)
-    coronal = np.radians(bow * np.sin(2 * np.pi * along / period + phase) * np.clip((27 - along) / 3, 0, 1))
-    twist = np.radians(rng.normal(0, 1.5)) + 0.6 * np.radians(bow) * np.cos(2 * np.pi * along / period + phase)
-    twist *= np.clip((27 - along) / 3, 0.2, 1)
-    sagittal = np.radians(tilt)
-    normal = np.stack([np.sin(coronal), -np.sin(sagittal) * np.cos(coronal), np.cos(sagittal) * np.cos(coronal)], 1)
+    tilt = np.radians(_sample_tilt(rng, build, planes))
+    coronal, twist = _sample_scoliosis(rng)
+    normal = np.stack([np.sin(coronal), -np.sin(tilt) * np.cos(coronal), np.cos(tilt) * np.cos(coronal)], 1)
     back = np.array([0.0, 1.0, 0.0]) - normal[:, 1:2] * normal
     back /= np.linalg.norm(back, axis=1, keepdims=True)
     left = np.cross(back, normal)
     turned = np.cos(twist)[:, None] * back + np.sin(twist)[:, None] * left
+    lean = np.zeros(PLANES)
+    lean[1:-1] = 0.15 * (coronal[:-2] - coronal[2:])
+    limit = 0.5 * planes["half_height"] / planes["half_width"]
+    planes["lean"] = np.clip(lean, -limit, limit)
     centre = np.zeros((PLANES, 3))
+    taper = 0.9 * np.maximum(planes["half_depth"][:-1] - planes["half_depth"][1:], 0)
+    taper[: build.sacrum] = 0
+    shear = build.read(SHEAR_DEG)
     for i in range(VERTEBRAE):
-        chord = _leaned(normal[i] + normal[i + 1], SHEAR_DEG[i])
-        centre[i + 1] = centre[i] - chord / np.linalg.norm(chord) * vertebrae["height"][i]
+        chord = _leaned(normal[i] + normal[i + 1], shear[i])
+        centre[i + 1] = centre[i] - chord / np.linalg.norm(chord) * vertebrae["height"][i] + taper[i] * turned[i]
     centre -= (centre[L3] + centre[L3 + 1]) / 2
     return np.stack([centre, np.cross(turned, normal), turned, normal], axis=1)
 
@@ -342,6 +467,42 @@ def _leaned(direction: FloatArray, degrees: float) -> FloatArray:
     a = np.radians(degrees)
     x, y, z = direction
     return np.array([x, y * np.cos(a) + z * np.sin(a), z * np.cos(a) - y * np.sin(a)])
+
+
+def _sample_tilt(rng: np.random.Generator, build: Build, planes: NDArray[np.void]) -> FloatArray:
+    """(31,) degrees, how far each plane's front lies lower; the wedges of discs and bodies add up along the chain."""
+    disc = np.degrees(np.arctan(planes["wedge"]))
+    first = build.sacrum
+    body = build.read(BODY_WEDGE)
+    spread = rng.normal(0, 1.5, VERTEBRAE)
+    body[:first] = body[:first] * build.curve + spread[:first]
+    body[first:] = body[first:] * rng.normal(1, 0.2) + 2 * spread[first:]
+    tilt = np.zeros(PLANES)
+    tilt[1:] = np.cumsum(body + disc[:-1] + disc[1:])
+    tilt += 36 * build.curve + rng.normal(0, 4) - tilt[first] - disc[first]
+    stoop = 17 + 0.25 * max(0.0, build.age - 55)
+    posture = (rng.normal(2, 6) - tilt[2], rng.normal(stoop, 7) - tilt[7], 0.0)
+    tilt += np.interp(np.arange(PLANES), (2, 7, 19), posture)
+    return np.asarray(tilt + rng.normal(UPPER_LUMBAR_TILT, 4.5) - (tilt[L2] + tilt[L2 + 1]) / 2, float)
+
+
+def _sample_scoliosis(rng: np.random.Generator) -> tuple[FloatArray, FloatArray]:
+    """Tilt to the side and turn about the spine's axis, (31,) each, radians.
+
+    Nearly all spines bend a little; one in five visibly (Cobb angle, twice the amplitude, over 10 degrees in about a
+    third of these), three in a hundred have a scoliosis of 20 to 35 degrees. The turn is greatest at the apex.
+    Fitted to no sample; prevalence of adult scoliosis as in Kebaish et al., Spine 2011 (cited from memory).
+    """
+    chance = rng.random()
+    bow = rng.normal(0, 1.3) if chance < 0.78 else rng.normal(0, 5)
+    if chance > 0.97:
+        bow = rng.choice((-1, 1)) * rng.uniform(10, 17.5)
+    phase, period = rng.uniform(0, 2 * np.pi), rng.uniform(8, 16)
+    along = np.arange(PLANES)
+    wave = 2 * np.pi * along / period + phase
+    coronal = np.radians(bow * np.sin(wave) * np.clip((27 - along) / 3, 0, 1))
+    twist = (np.radians(rng.normal(0, 1.5)) + 0.6 * np.radians(bow) * np.cos(wave)) * np.clip((27 - along) / 3, 0.2, 1)
+    return coronal, twist
 
 
 def _sample_sides(rng: np.random.Generator, planes: NDArray[np.void]) -> NDArray[np.void]:
@@ -365,13 +526,16 @@ def _sample_sides(rng: np.random.Generator, planes: NDArray[np.void]) -> NDArray
 
 
 def _sample_rootlets(rng: np.random.Generator) -> FloatArray:
-    """Two strands (front and back root) per side for L2 to S3, and the filum; the lower ones lie more central."""
+    """Two strands (front and back root) per side for L2 to S3, and the filum; the lower ones lie more central.
+
+    Lying on the back they settle behind, and crowd below L3.
+    """
     rows = []
     for order, leaves in enumerate((21.5, 22.5, 23.5, 24.3, 25.0, 25.4, 25.6)):
         for side in (-1.0, 1.0):
             for _ in range(2):
                 across = side * np.clip(0.78 - 0.11 * order + rng.normal(0, 0.07), 0.04, 0.9)
-                behind = np.clip(0.15 + 0.11 * order + rng.normal(0, 0.16), -0.2, 0.86)
+                behind = np.clip(0.36 + 0.08 * order + rng.normal(0, 0.15), -0.1, 0.88)
                 rows.append((across, behind, rng.normal(0, 0.07), rng.uniform(0, 6.3), leaves, rng.uniform(0.75, 1.15)))
     rows.append((0.0, 0.75, 0.03, 0.0, 25.6, 0.6))
     return np.asarray(rows)
@@ -444,7 +608,7 @@ def _smooth(values: FloatArray, sigma: float) -> FloatArray:
 
 
 def _sample_whole(
-    rng: np.random.Generator, frames: FloatArray, planes: NDArray[np.void], female: bool, age: float, size: float
+    rng: np.random.Generator, frames: FloatArray, planes: NDArray[np.void], build: Build
 ) -> NDArray[np.void]:
     whole = np.zeros(1, WHOLE_TYPE)
     top = planes[0]
@@ -452,18 +616,19 @@ def _sample_whole(
     values = {
         "conus": float(np.clip(rng.normal(19.55, 0.42), 18.5, 20.6)),
         "sac_end": float(np.clip(rng.normal(25.5, 0.3), 24.8, 26.3)),
-        "infiltration": float(np.clip(rng.normal(0.15 + 0.5 * (age - 20) / 65, 0.18), 0, 1)),
+        "infiltration": float(np.clip(rng.normal(0.15 + 0.5 * (build.age - 20) / 65, 0.18), 0, 1)),
         "bowel": rng.uniform(-0.3, 0.5),
         "gas": rng.uniform(0.5, 1.6),
         "vessel": rng.normal(1, 0.12),
-        "psoas": rng.normal(0.92 if female else 1.08, 0.12),
+        "psoas": rng.normal(0.92 if build.female else 1.08, 0.12),
         "warp": rng.uniform(0.5, 1.2),
         "fine_warp": rng.uniform(0.08, 0.22),
         "heart_side": 1.0,
         "z_l1": frames[L1, 0, 2],
         "z_l4": frames[L3 + 2, 0, 2],
-        "z_s1": frames[S1, 0, 2],
-        "female": float(female),
+        "last_disc": float(build.sacrum),
+        "z_s1": frames[build.sacrum, 0, 2],
+        "female": float(build.female),
         "bladder": rng.uniform(0.3, 1.2),
         "grain": rng.uniform(0.5, 1.1),
         "liver": rng.uniform(0.8, 1.15),
@@ -474,14 +639,14 @@ def _sample_whole(
         "head_z": head[2],
         "head_nod": rng.normal(0, 0.08),
         "head_lean": frames[0, 3, 1] / frames[0, 3, 2],
-        "head_size": 0.35 + 0.65 * float(np.clip(size, 0.92, 1.1)) * rng.normal(1, 0.02),
+        "head_size": 0.35 + 0.65 * float(np.clip(build.size, 0.92, 1.1)) * rng.normal(1, 0.02),
         "scalp": rng.uniform(-2, 2.5),
-        "ventricle": 0.75 + 0.5 * max(0.0, (age - 30) / 60) + rng.uniform(-0.12, 0.25),
+        "ventricle": 0.75 + 0.5 * max(0.0, (build.age - 30) / 60) + rng.uniform(-0.12, 0.25),
         "cord_x": top["cord_half_width"],
         "cord_y": top["cord_half_depth"],
-        "y_hip": frames[S1, 0, 1] - 34 * size,
+        "y_hip": frames[S1, 0, 1] - 34 * build.size,
         "z_hip": frames[COCCYX, 0, 2] + 6,
-        "hip_size": 0.3 + 0.7 * size,
+        "hip_size": 0.3 + 0.7 * build.size,
     }
     for name, value in values.items():
         whole[name] = value

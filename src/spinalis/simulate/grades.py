@@ -9,7 +9,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from spinalis.simulate.anatomy import PLANE_OF_LEVEL
 from spinalis.vocabulary import CONDITIONS, SEVERITIES, Condition, Level, Severity, Side
 
 SAC_AREA_MM2 = (150.0, 100.0, 75.0, 40.0)
@@ -56,6 +55,7 @@ BORDERLINE = 0.15
 class Measures:
     """The measuring functions of the kernel, bound to one subject: by plane, and side (0 right, 1 left)."""
 
+    plane_of_level: dict[Level, int]
     canal: Callable[[int], tuple[float, float, float]]
     recess: Callable[[int, int], tuple[float, float]]
     foramen: Callable[[int, int], tuple[float, float, float, float, float]]
@@ -158,7 +158,7 @@ def judge(
         reader_noise: standard deviation of what a reader adds to the score; 0 reads exactly.
     """
     judgements = {}
-    for level, k in PLANE_OF_LEVEL.items():
+    for level, k in measures.plane_of_level.items():
         for condition in CONDITIONS:
             score = score_at(measures, k, condition)
             noise = rng.normal(0, reader_noise) if rng is not None and reader_noise > 0 else 0.0
@@ -174,7 +174,7 @@ def severities(judgements: Mapping[tuple[Condition, Level], Judgement]) -> dict[
 def measurement_table(measures: Measures) -> dict[tuple[str, Level, Side | None], float]:
     """What was measured, by name, level and side: areas in mm2, lengths in mm, shares in 0..1."""
     table: dict[tuple[str, Level, Side | None], float] = {}
-    for level, k in PLANE_OF_LEVEL.items():
+    for level, k in measures.plane_of_level.items():
         area, share, depth = measures.canal(k)
         table["sac_area_mm2", level, None] = area
         table["csf_share", level, None] = share

@@ -7,13 +7,13 @@ there (`healthy_tissue`, and what `lesions` lays over it); away from the spine t
 
 # A compiled decision is a chain of early returns over plain numbers; splitting it hides the order of the tissues.
 # mypy: disable-error-code="no-any-return"
-# ruff: noqa: C901, PLR0911, PLR0913, PLR0917
+# ruff: noqa: C901, PLR0911, PLR0912, PLR0913, PLR0917
 
 from typing import Any
 
 import numpy as np
 
-from spinalis.simulate.anatomy import VERTEBRAE
+from spinalis.simulate.anatomy import VERTEBRAE, WHOLE_ALA, WHOLE_DISC
 from spinalis.simulate.compiler import compiled
 from spinalis.simulate.coordinates import Body, mix, noise_at, step, window
 from spinalis.simulate.tissue import Tissue
@@ -30,7 +30,7 @@ FLOW_VOID, SLOW_BLOOD, LIVER, KIDNEY = (
     *(int(Tissue.FLOW_VOID), int(Tissue.SLOW_BLOOD)),
     *(int(Tissue.LIVER), int(Tissue.KIDNEY)),
 )
-BODY_VEIN, FLUID = int(Tissue.BODY_VEIN), int(Tissue.FLUID)
+BODY_VEIN, FLUID, MODIC_2 = int(Tissue.BODY_VEIN), int(Tissue.FLUID), int(Tissue.MODIC_2)
 LUNG, BOWEL, INTERSPINOUS, EPIDURAL_FAT = (
     *(int(Tissue.LUNG), int(Tissue.BOWEL)),
     *(int(Tissue.INTERSPINOUS), int(Tissue.EPIDURAL_FAT)),
@@ -38,7 +38,9 @@ LUNG, BOWEL, INTERSPINOUS, EPIDURAL_FAT = (
 JOINT, BRAIN_WHITE, BRAIN_GREY = int(Tissue.JOINT), int(Tissue.BRAIN_WHITE), int(Tissue.BRAIN_GREY)
 PEDICLE, OSTEOPHYTE, CARTILAGE = int(Tissue.PEDICLE), int(Tissue.OSTEOPHYTE), int(Tissue.CARTILAGE)
 FIBROUS = int(Tissue.FIBROUS)
+
 FIRST_SACRAL = 24
+"""S1 of a regular spine; where bone is concerned, `ala` of the vertebra decides."""
 
 
 @compiled
@@ -46,7 +48,7 @@ def disc_height_at(plane: Any, u: float, v: float) -> float:
     """Half the disc's height at a place: wedged, and biconcave towards the end-plates."""
     r = (u / plane.half_width) ** 2 + (v / plane.half_depth) ** 2
     depth = min(max(v, -plane.half_depth), plane.half_depth)
-    h = plane.half_height - plane.wedge * depth + plane.concavity * (0.45 - min(r, 1.0))
+    h = plane.half_height - plane.wedge * depth - plane.lean * u + plane.concavity * (0.45 - min(r, 1.0))
     return max(h, 0.5)
 
 
@@ -420,7 +422,7 @@ def spinous_tissue(body: Body, i: int, t: float, au: float, v: float, wall: floa
         fibre = noise_at(body.noise, v / 7 + 13 * i, (t * body.vertebrae[i].height + 0.5 * v) / 2.0, au / 3)
         more = 0.8 - 0.9 * body.whole[0].infiltration
         return FAT if fibre > more else LIGAMENT if fibre < -1.0 else INTERSPINOUS
-    if behind < reach + 1.5 and au < 2.6 and i < FIRST_SACRAL:
+    if behind < reach + 1.5 and au < 2.6 and body.vertebrae[i].ala < WHOLE_ALA:
         return LIGAMENT
     return NOTHING
 
@@ -435,17 +437,24 @@ def vertebral_body(body: Body, i: int, t: float, u: float, v: float, up: float, 
     width = mix(lower.half_width, upper.half_width, t)
     k = i + 1 if down < up else i
     d = disc_height_at(plane, u, v)
+    if near < d + 1.5:
+        side = 5.0 if down < up else 0.0
+        d = max(d + 0.3 * noise_at(body.noise, u / 4 + 11 * k, v / 3.5, side), 0.4)
     if near < d:
         depth = depth + (plane.front_bulge if v < 0 else 0.0)
         width += 0.8
         r = (u / width) ** 2 + (v / depth) ** 2 if v < 0 else (u / width) ** 4 + (v / depth) ** 4
         if r > 1:
             return NOTHING
-        if k == 1 or k >= 26 or (k == 25 and r > 0.6):
-            return CORTEX if k != 25 else MARROW
-        if near > d - 0.5:
+        if plane.remnant < WHOLE_DISC:
+            if r >= plane.remnant:
+                return MARROW
+            d *= np.sqrt(1 - r / plane.remnant)
+            if near > d + 0.5:
+                return MARROW
+        if near > d - 0.5 or plane.half_height < 1.1:
             return CORTEX
-        inner = (u / (0.72 * plane.half_width)) ** 2 + ((v - 1.0) / (0.68 * plane.half_depth)) ** 2
+        inner = (u / (0.76 * plane.half_width)) ** 2 + ((v - 0.5) / (0.74 * plane.half_depth)) ** 2
         inner += 0.22 * noise_at(body.noise, u / 3.5 + 7 * k, v / 3.5, near / 2)
         if inner < 1 and d > 1.2:
             degeneration = plane.degeneration
@@ -460,7 +469,7 @@ def vertebral_body(body: Body, i: int, t: float, u: float, v: float, up: float, 
     lip = vertebra.front_lip * max(0.0, 1 - 6 * min(s, 1 - s)) if v < 0 else 0.0
     if i == 1 and t > 0.5:
         waist *= 0.75
-    corner = max(0.0, 1 - min(s, 1 - s) * height / 3.5)
+    corner = max(0.0, 1 - min(s, 1 - s) * height / 3.5) if plane.remnant == WHOLE_DISC else 0.0
     depth, width = depth * waist + lip - 1.1 * corner * corner, width * waist
     if v > 0:
         depth = mix(depth, depth / waist, 0.7)
@@ -468,7 +477,7 @@ def vertebral_body(body: Body, i: int, t: float, u: float, v: float, up: float, 
     if r > 1:
         return NOTHING
     rim = (1 - r) * depth * (0.5 if v < 0 else 0.25)
-    if rim < 0.8 or near < d + 0.75:
+    if rim < 0.8 or (near < d + 0.75 and r < plane.remnant):
         return CORTEX
     if (
         vertebra.vein > 0.25
@@ -477,7 +486,8 @@ def vertebral_body(body: Body, i: int, t: float, u: float, v: float, up: float, 
         and abs(s - 0.5) * height < 1.7 * vertebra.vein * (v / depth)
     ):
         return BODY_VEIN
-    return MARROW
+    patch = noise_at(body.noise, u / 5 + 9 * i, v / 5, 0.0)
+    return MODIC_2 if patch > vertebra.marrow else MARROW
 
 
 @compiled
@@ -517,7 +527,9 @@ def healthy_tissue(body: Body, i: int, t: float, u: float, v: float, up: float, 
             return canal_tissue(body, i, t, u, v, vertebra.height)
         label = arch_tissue(body, i, t, au, s, v, wall)
         return label if label != NOTHING else spinous_tissue(body, i, t, au, v, wall)
-    if i >= FIRST_SACRAL:
+    if t < vertebra.ala:
+        if vertebra.ala < WHOLE_ALA and t * vertebra.height < 1.6 and au > c + 10:
+            return CARTILAGE
         ala = mix(lower.half_width, upper.half_width, t) * (2.0 if i < 26 else 1.3)
         edge = 4 * noise_at(body.noise, u / 9, v / 9, 2.0 * i + t)
         sunk = 14 * (au / ala) ** 3

@@ -16,7 +16,6 @@ from spinalis.simulate.anatomy import (
     L3,
     MOST_LESIONS,
     NAMES,
-    PLANE_OF_LEVEL,
     PLANES,
     S1,
     Subject,
@@ -51,7 +50,7 @@ def shape(rng: np.random.Generator, subject: Subject, measures: Measures, diseas
     """
     heights = subject.vertebrae["height"].copy()
     for level in LEVELS:
-        _wear(rng, subject, PLANE_OF_LEVEL[level], disease.pfirrmann[level], level in disease.bulging)
+        _wear(rng, subject, subject.plane_of_level[level], disease.pfirrmann[level], level in disease.bulging)
     restack(subject, heights)
     for lesion in disease.lesions:
         _deform(rng, subject, lesion)
@@ -66,7 +65,7 @@ def carve(
     rng: np.random.Generator, subject: Subject, measures: Measures, wishes: dict[tuple[Condition, Level], int]
 ) -> None:
     """Narrow every place towards its wished grade, or widen it where disease already narrowed it more."""
-    for level, k in PLANE_OF_LEVEL.items():
+    for level, k in subject.plane_of_level.items():
         knobs = {condition: _knob(rng, subject, k, condition) for condition in CONDITIONS}
         for sweep, turn in enumerate(SWEEP):
             for condition in CONDITIONS:
@@ -133,22 +132,22 @@ def _follow(subject: Subject, before: NDArray[np.float64]) -> None:
     for column in (0, 1):
         subject.contour[:, column] += np.interp(z, before[order, 2], move[order, column])
     subject.contour[:, 7] = np.interp(z, frames[order, 0, 2], np.arange(PLANES, dtype=float)[order])
-    for name, i in (("z_l1", L1), ("z_l4", L3 + 2), ("z_s1", S1)):
+    for name, i in (("z_l1", L1), ("z_l4", L3 + 2), ("z_s1", S1 + subject.junction.extra)):
         subject.whole[name] = frames[i, 0, 2]
 
 
-def plane_of(lesion: Lesion) -> int:
-    """The plane of a lesion's disc, or the one below its vertebra.
+def plane_of(subject: Subject, lesion: Lesion) -> int:
+    """The plane of a lesion's disc, or the one below its vertebra; both are counted from the sacrum.
 
     Raises:
         SimulationError: the place is neither.
     """
     if lesion.place in {level.value for level in LEVELS}:
-        return PLANE_OF_LEVEL[Level(lesion.place)]
+        return subject.plane_of_level[Level(lesion.place)]
     if lesion.place in NAMES[7:S1]:
-        return NAMES.index(lesion.place) + 1
+        return NAMES.index(lesion.place) + 1 + subject.junction.extra
     if lesion.place == "lumbar":
-        return PLANE_OF_LEVEL[Level.L4_L5]
+        return subject.plane_of_level[Level.L4_L5]
     raise SimulationError(
         f"Lesion: expected a level (L1/L2 to L5/S1), a vertebra (T1 to L5) or lumbar, got {lesion.place!r}. "
         "Choose one of these."
@@ -157,7 +156,7 @@ def plane_of(lesion: Lesion) -> int:
 
 def _deform(rng: np.random.Generator, subject: Subject, lesion: Lesion) -> None:
     """What a lesion does to the structures that are there already."""
-    k, planes, sides, size = plane_of(lesion), subject.planes, subject.sides, lesion.size_mm
+    k, planes, sides, size = plane_of(subject, lesion), subject.planes, subject.sides, lesion.size_mm
     kind = lesion.kind
     if kind in {LesionKind.SLIP, LesionKind.ISTHMIC_SLIP, LesionKind.RETROLISTHESIS}:
         slip = -size if kind is LesionKind.RETROLISTHESIS else size
@@ -174,7 +173,7 @@ def _deform(rng: np.random.Generator, subject: Subject, lesion: Lesion) -> None:
         else:
             sides["recess_bulge"][k, side_index(lesion.side)] += min(size, 3.5)
     elif kind is LesionKind.CONGENITAL:
-        lumbar = slice(PLANE_OF_LEVEL[Level.L1_L2], PLANE_OF_LEVEL[Level.L5_S1] + 1)
+        lumbar = slice(subject.plane_of_level[Level.L1_L2], subject.plane_of_level[Level.L5_S1] + 1)
         planes["canal_depth"][lumbar] -= size
         planes["sac_half_depth"][lumbar] -= 0.3 * size
         subject.vertebrae["pedicle_width"][lumbar] *= 1.08
@@ -279,4 +278,4 @@ def _knob(rng: np.random.Generator, subject: Subject, k: int, condition: Conditi
 def _forms(rng: np.random.Generator, subject: Subject, lesion: Lesion) -> list[tuple[int, dict[str, float]]]:
     """The shapes of a lesion, as planes and rows of `LESION_TYPE`."""
     build = SHAPES.get(lesion.kind)
-    return build(rng, subject, plane_of(lesion), lesion) if build else []
+    return build(rng, subject, plane_of(subject, lesion), lesion) if build else []

@@ -3,7 +3,7 @@
 import numpy as np
 
 from spinalis.records import FloatArray, Header
-from spinalis.simulate.anatomy import PLANE_OF_LEVEL, Subject
+from spinalis.simulate.anatomy import Subject
 from spinalis.simulate.elsewhere import ELSEWHERE
 from spinalis.simulate.scanner import Stack, turned_axes
 from spinalis.simulate.sequence import Protocol
@@ -81,7 +81,7 @@ def axial_stacks(rng: np.random.Generator, subject: Subject, region: Region) -> 
     if region is Region.LUMBAR and rng.random() < 0.6:
         count = int(rng.choice((4, 5, 5, 6)))
         blocks = []
-        for k in sorted(PLANE_OF_LEVEL.values(), reverse=True):
+        for k in sorted(subject.plane_of_level.values(), reverse=True):
             centre = plane_point(subject, k, 17.0) + np.array((0, 0, rng.normal(0, 1.0)))
             blocks.append(block(centre, disc_tilt(subject, k) + rng.normal(0, 2), count, thickness * 1.1))
         return tuple(blocks)

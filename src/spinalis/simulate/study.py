@@ -18,6 +18,7 @@ from spinalis.simulate.anatomy import Subject, sample_subject
 from spinalis.simulate.disease import forced, sample_disease
 from spinalis.simulate.elsewhere import ELSEWHERE, SHARES
 from spinalis.simulate.grades import judge
+from spinalis.simulate.junction import Junction
 from spinalis.simulate.pathology import shape
 from spinalis.simulate.protocols import (
     axial_stacks,
@@ -62,7 +63,7 @@ class SimulatedStudy:
     truth: Truth
 
 
-def simulate_study(
+def simulate_study(  # noqa: PLR0913
     seed: int,
     number: int,
     profile: str = "lumbar",
@@ -70,6 +71,7 @@ def simulate_study(
     severity_boost: float = 0.0,
     disease: Mapping[str, Any] | None = None,
     reader_noise: float = 0.0,
+    junction: Junction | str | None = None,
 ) -> SimulatedStudy:
     """Make one study; the same arguments give the same study in every process.
 
@@ -81,14 +83,15 @@ def simulate_study(
         severity_boost: added to the standard normal score of every finding; 0 keeps the profile's frequencies.
         disease: parts of the drawn disease to replace, see `disease.forced`; lumbar profiles only.
         reader_noise: standard deviation that a reader adds to every score, kept beside the exact grades; see `grades`.
+        junction: forces the lumbosacral junction; another kind makes another study from there on.
 
     Raises:
-        SimulationError: an unknown profile, a negative seed or number, or numba is not installed.
+        SimulationError: an unknown profile or junction, a negative seed or number, or numba is not installed.
     """
     check(seed, number, profile)
     rng = np.random.default_rng([seed, number, PROFILES.index(profile)])
     key = sha256(f"{seed}/{number}/{profile}".encode()).hexdigest()[:12]
-    body, subject = sample_body(rng)
+    body, subject = sample_body(rng, junction)
     if profile == "other":
         series = _acquire_other(rng, subject, body)
         records = tuple(one.series for one in series)
@@ -132,11 +135,11 @@ def check(seed: int, number: int, profile: str) -> None:
         ) from error
 
 
-def sample_body(rng: np.random.Generator) -> tuple["Body", Subject]:
+def sample_body(rng: np.random.Generator, junction: Junction | str | None = None) -> tuple["Body", Subject]:
     """Draw a subject; the body shares its arrays, so what is carved into one is seen in the other."""
     from spinalis.simulate.coordinates import Body  # noqa: PLC0415
 
-    subject = sample_subject(rng)
+    subject = sample_subject(rng, junction)
     return Body(*subject.arrays), subject
 
 

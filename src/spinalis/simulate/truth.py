@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from spinalis.records import FloatArray, Vector
-from spinalis.simulate.anatomy import PLANE_OF_LANDMARK, PLANE_OF_LEVEL, Subject
+from spinalis.simulate.anatomy import NAMES, Subject
 from spinalis.simulate.disease import Disease
 from spinalis.simulate.grades import Judgement, Measures, measurement_table, severities, side_index
+from spinalis.simulate.junction import Junction, planes_of_levels
 from spinalis.vocabulary import Condition, Level, Severity, Side
 
 if TYPE_CHECKING:
@@ -22,12 +23,15 @@ class Truth:
     `levels` and `landmarks` (T11/T12, T12/L1, S1/S2) are posterior disc edges at the canal in the midline, `foramina`
     the centres of the foramina, `recesses` the places of the traversing roots. Outside the lumbar profiles there are
     no `judgements`, `disease`, `measurements`, `foramina` and `recesses`; in the profile `other` there is nothing.
+    Levels are counted from the sacrum (see `junction`); `counted_from_c2` has the same discs' names counted from above.
     """
 
     levels: dict[Level, Vector] = field(default_factory=dict)
     landmarks: dict[str, Vector] = field(default_factory=dict)
     foramina: dict[tuple[Level, Side], Vector] = field(default_factory=dict)
     recesses: dict[tuple[Level, Side], Vector] = field(default_factory=dict)
+    junction: Junction = Junction.REGULAR
+    counted_from_c2: dict[Level, str] = field(default_factory=dict)
     judgements: dict[tuple[Condition, Level], Judgement] = field(default_factory=dict)
     disease: Disease | None = None
     measurements: dict[tuple[str, Level, Side | None], float] = field(default_factory=dict)
@@ -43,6 +47,7 @@ def measures_of(body: "Body") -> Measures:
     from spinalis.simulate.measures import measure_canal, measure_foramen, measure_recess  # noqa: PLC0415
 
     return Measures(
+        plane_of_level=planes_of_levels(int(body.whole["last_disc"][0])),
         canal=lambda k: measure_canal(body, k),
         recess=lambda k, s: measure_recess(body, k, s),
         foramen=lambda k, s: measure_foramen(body, k, s),
@@ -72,7 +77,7 @@ def truth_of(
 
     foramina: dict[tuple[Level, Side], Vector] = {}
     recesses: dict[tuple[Level, Side], Vector] = {}
-    for level, k in PLANE_OF_LEVEL.items() if judgements else ():
+    for level, k in subject.plane_of_level.items() if judgements else ():
         wall = float(planes["half_depth"][k])
         for side in Side:
             s = side_index(side)
@@ -82,8 +87,10 @@ def truth_of(
             au, front, back, _ = recess_gap(body, k, s, -1.0)
             recesses[level, side] = point(k, sign * au, wall + 0.5 * (front + back), -1.0)
     return Truth(
-        levels={level: edge(k) for level, k in PLANE_OF_LEVEL.items()},
-        landmarks={name: edge(k) for name, k in PLANE_OF_LANDMARK.items()},
+        levels={level: edge(k) for level, k in subject.plane_of_level.items()},
+        landmarks={name: edge(k) for name, k in subject.plane_of_landmark.items()},
+        junction=subject.junction,
+        counted_from_c2={level: f"{NAMES[k - 1]}/{NAMES[k]}" for level, k in subject.plane_of_level.items()},
         foramina=foramina,
         recesses=recesses,
         judgements=judgements,
@@ -107,6 +114,8 @@ def truth_document(truth: Truth) -> dict[str, Any]:
     return {
         "levels": {level.value: point for level, point in truth.levels.items()},
         "landmarks": truth.landmarks,
+        "junction": truth.junction.value,
+        "counted_from_c2": {level.value: name for level, name in truth.counted_from_c2.items()},
         "foramina": [_placed(key, point) for key, point in truth.foramina.items()],
         "recesses": [_placed(key, point) for key, point in truth.recesses.items()],
         "grades": [
