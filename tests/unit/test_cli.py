@@ -472,7 +472,7 @@ def test_simulate_passes_its_options_on(run: Run, tmp_path: Path, monkeypatch: p
     simulator(monkeypatch, simulate)
     result = run("simulate", "-o", tmp_path, "--studies", 2, "--seed", 7, "--jobs", 3)
     assert result == Result(code=0, out=f"{tmp_path / 'a'}\n{tmp_path / 'b'}\n", err="")
-    assert asked == {"studies": 2, "seed": 7, "profile": "lumbar", "jobs": 3, "compress": False}
+    assert asked == {"studies": 2, "seed": 7, "profile": "lumbar", "layout": "dicom", "jobs": 3, "compress": False}
 
 
 def test_an_unknown_profile_fails(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -174,17 +174,20 @@ def triage(
 
 
 @app.command()
-def simulate(
+def simulate(  # noqa: PLR0913, PLR0917  one per option
     output: Annotated[Path, typer.Option("-o", "--output", help="Folder for the studies, one below it per study.")],
     studies: Annotated[int, typer.Option("--studies", min=1, help="How many studies.")],
     seed: Annotated[int, typer.Option("--seed", min=0, help="The same seed gives the same studies.")],
     profile: Annotated[str, typer.Option("--profile", help="What is simulated.")] = "lumbar",
+    layout: Annotated[
+        str, typer.Option("--layout", help="How the studies lie on disk: dicom, rsna or nifti.")
+    ] = "dicom",
     jobs: Annotated[int, typer.Option("--jobs", min=1, help="How many studies to simulate at once.")] = 1,
     compress: Annotated[bool, typer.Option("--compress", help="Pixels in JPEG-LS, without loss.")] = False,
 ) -> None:
-    """Simulate studies as DICOM.
+    """Simulate studies as DICOM or NIfTI.
 
-    The exact truth stands beside each of them.
+    The exact truth stands beside them.
     """
     from spinalis.apps import batch  # noqa: PLC0415  as above
     from spinalis.simulate.layouts import simulate_to_folder  # noqa: PLC0415
@@ -196,7 +199,14 @@ def simulate(
             bar.tell("studies", done / total)
 
         made = simulate_to_folder(
-            output, studies=studies, seed=seed, profile=profile, jobs=jobs, compress=compress, progress=count
+            output,
+            studies=studies,
+            seed=seed,
+            profile=profile,
+            layout=layout,
+            jobs=jobs,
+            compress=compress,
+            progress=count,
         )
     for folder in made:
         typer.echo(str(folder))

@@ -19,6 +19,7 @@ SOURCES = (
     "head.py",
     "kernel.py",
     "lesions.py",
+    "masks.py",
     "measures.py",
     "neck.py",
     "other.py",

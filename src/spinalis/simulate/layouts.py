@@ -9,11 +9,18 @@ import threading
 from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from enum import StrEnum
 from pathlib import Path
+
+import numpy as np
+from pydicom.uid import JPEGLSLossless
 
 from spinalis.errors import OutputError, SimulationError
 from spinalis.formats.atomic import write_bytes
+from spinalis.formats.dicom import write
+from spinalis.formats.rsna_csv import IMAGES, LABELS
+from spinalis.simulate import nifti_layout, rsna_layout
 from spinalis.simulate.study import SimulatedStudy, check, simulate_study, study_document
 
 TRUTH = "truth"
@@ -23,25 +30,41 @@ Progress = Callable[[int, int], None]
 """Told studies done and studies wanted."""
 
 
+class Layout(StrEnum):
+    """How studies lie on disk."""
+
+    DICOM = "dicom"
+    RSNA = "rsna"
+    NIFTI = "nifti"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
-    """One study to simulate and to write."""
+    """One study to simulate and to write; `layout` and `compress` are as in `simulate_to_folder`."""
 
     folder: Path
     seed: int
     number: int
     profile: str
+    layout: Layout = Layout.DICOM
     compress: bool = False
 
     @property
     def name(self) -> str:
-        """The name of the study's folder and of its truth."""
+        """The name of the study's truth, and of its folder where the layout has none of its own."""
         return f"{self.profile}-{self.seed}-{self.number:05d}"
 
     @property
     def target(self) -> Path:
         """The folder of the study."""
-        return self.folder / self.name
+        if self.layout is Layout.RSNA:
+            return self.folder / IMAGES / str(rsna_layout.study_id(self.number, self.seed, self.profile))
+        return self.folder / (f"sub-{self.subject}" if self.layout is Layout.NIFTI else self.name)
+
+    @property
+    def subject(self) -> str:
+        """The study's name for BIDS, where only letters and digits are allowed."""
+        return f"{self.profile}{self.seed}n{self.number:05d}".replace("-", "")
 
     @property
     def truth(self) -> Path:
@@ -55,11 +78,12 @@ def simulate_to_folder(  # noqa: PLR0913  the options of `spinalis simulate`, on
     studies: int,
     seed: int,
     profile: str = "lumbar",
+    layout: str = Layout.DICOM,
     jobs: int = 1,
     compress: bool = False,
     progress: Progress | None = None,
 ) -> tuple[Path, ...]:
-    """Write studies as DICOM and their truth beside them, whole ones only; those that are there stay.
+    """Write studies and their truth beside them, whole ones only; those that are there stay.
 
     The order of writing is: a hidden folder, the truth, the folder's own name. So a study that carries its name is
     whole and has its truth, whenever the work was cut off. One process may write into `folder` at a time.
@@ -69,15 +93,18 @@ def simulate_to_folder(  # noqa: PLR0913  the options of `spinalis simulate`, on
         studies: how many, numbered from 0.
         seed: the seed of the set.
         profile: see `simulate_study`.
+        layout: `dicom` (a folder per study, a folder per series), `rsna` (as the competition's set of 2024, see
+            `rsna_layout`; lumbar profiles only) or `nifti` (BIDS names and label maps, see `nifti_layout`).
         jobs: processes; the files are the same for any number.
-        compress: JPEG-LS without loss, about half the size, in place of plain pixels.
+        compress: every DICOM series in JPEG-LS without loss, in place of the transfer syntax of its site.
         progress: called with studies done and studies wanted.
 
     Returns:
         The study folders in order.
 
     Raises:
-        SimulationError: a count below 1, or what `simulate_study` raises.
+        SimulationError: a count below 1, a layout that is unknown, lacks its extra or does not take the profile, or
+            what `simulate_study` raises.
         OutputError: a study cannot be written.
     """
     if studies < 1 or jobs < 1:
@@ -85,20 +112,44 @@ def simulate_to_folder(  # noqa: PLR0913  the options of `spinalis simulate`, on
             f"Simulation: expected at least one study and one job, got {studies} and {jobs}. Ask for more."
         )
     check(seed, 0, profile)
+    form = checked_layout(layout, profile)
     orders = [
-        Order(folder=folder, seed=seed, number=number, profile=profile, compress=compress) for number in range(studies)
+        Order(folder=folder, seed=seed, number=number, profile=profile, layout=form, compress=compress)
+        for number in range(studies)
     ]
     return write_all(orders, jobs, progress)
 
 
+def checked_layout(layout: str, profile: str) -> Layout:
+    """A layout by its name.
+
+    Raises:
+        SimulationError: it is unknown, lacks its extra, or does not take the profile.
+    """
+    if layout not in set(Layout):
+        raise SimulationError(f"Layout: expected one of {', '.join(Layout)}, got {layout!r}. Choose one of these.")
+    if layout == Layout.RSNA and profile not in rsna_layout.PROFILES:
+        raise SimulationError(
+            f"RSNA layout: expected the profile {' or '.join(rsna_layout.PROFILES)}, got {profile!r}. "
+            "Only lumbar studies have its grades; choose another layout."
+        )
+    if layout == Layout.NIFTI:
+        nifti_layout.load_nibabel()
+    return Layout(layout)
+
+
 def write_all(orders: list[Order], jobs: int, progress: Progress | None = None) -> tuple[Path, ...]:
-    """Write every study that is not there yet; see `simulate_to_folder`."""
+    """Write every study that is not there yet, then what belongs to the whole set; see `simulate_to_folder`."""
     done: list[Path] = []
-    with _written(orders, jobs) as written:
-        for path in written:
-            done.append(path)
-            if progress:
-                progress(len(done), len(orders))
+    try:
+        with _written(orders, jobs) as written:
+            for path in written:
+                done.append(path)
+                if progress:
+                    progress(len(done), len(orders))
+    finally:
+        if done:
+            _write_set(orders[0].layout, orders[0].folder)
     return tuple(done)
 
 
@@ -117,9 +168,11 @@ def write_one(order: Order) -> Path:
             shutil.rmtree(left, ignore_errors=True)
         part.mkdir(parents=True)
         order.truth.parent.mkdir(exist_ok=True)
-        _write_dicom(made, part, order)
-        write_bytes(order.truth, json.dumps(study_document(made), indent=1).encode())
-        part.rename(order.target)
+        written, rows = _write_files(made, part, order)
+        document = {**study_document(made), **({"tables": rows} if rows else {})}
+        write_bytes(order.truth, json.dumps(document, indent=1).encode())
+        order.target.parent.mkdir(exist_ok=True)
+        written.rename(order.target)
     except OSError as error:
         raise OutputError(
             f"Study {order.number}: expected a folder that can be written, got {error.strerror}. "
@@ -132,12 +185,34 @@ def write_one(order: Order) -> Path:
     return order.target
 
 
-def _write_dicom(made: SimulatedStudy, folder: Path, order: Order) -> None:
-    from pydicom.uid import ExplicitVRLittleEndian, JPEGLSLossless  # noqa: PLC0415  heavy, as pydicom is
+def _write_files(made: SimulatedStudy, part: Path, order: Order) -> tuple[Path, dict[str, list[dict[str, str]]]]:
+    """Write a study below `part`; the folder that is to get the study's name, and its rows of the tables of the set."""
+    if order.layout is Layout.RSNA:
+        study = rsna_layout.study_id(order.number, order.seed, order.profile)
+        return part, rsna_layout.write_study(made, study, part, np.random.default_rng([order.seed, order.number, 2024]))
+    if order.layout is Layout.NIFTI:
+        images, labels = nifti_layout.write_study(made, order.subject, part)
+        final = order.folder / nifti_layout.DERIVATIVES / labels.name
+        shutil.rmtree(final, ignore_errors=True)
+        final.parent.mkdir(parents=True, exist_ok=True)
+        labels.rename(final)
+        return images, {}
+    forms = {one.series.key: one.form for one in made.series}
+    if order.compress:
+        forms = {key: replace(form, transfer_syntax=JPEGLSLossless) for key, form in forms.items()}
+    write.write_study(made.study, part, forms=forms)
+    return part, {}
 
-    from spinalis.formats.dicom.write import write_study  # noqa: PLC0415
 
-    write_study(made.study, folder, transfer_syntax=JPEGLSLossless if order.compress else ExplicitVRLittleEndian)
+def _write_set(layout: Layout, folder: Path) -> None:
+    """Write what belongs to all studies that are there, so that it is complete after any number of runs."""
+    if layout is Layout.NIFTI:
+        nifti_layout.write_descriptions(folder)
+    if layout is Layout.RSNA:
+        truths = [json.loads(path.read_text(encoding="utf-8")) for path in sorted((folder / TRUTH).glob("*.json"))]
+        tables = [truth["tables"] for truth in truths if "tables" in truth]
+        there = [found for found in tables if (folder / IMAGES / found[LABELS][0]["study_id"]).is_dir()]
+        rsna_layout.write_tables(folder, there)
 
 
 @contextmanager

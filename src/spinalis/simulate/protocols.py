@@ -1,45 +1,57 @@
-"""What a study holds and how its headers say so: planes placed on the subject, vendor dialects."""
+"""Where the slices of a series are placed on a subject: fields, matrices, gaps, tilts."""
+
+from dataclasses import replace
 
 import numpy as np
 
+<<<<<<< HEAD
 from spinalis.records import FloatArray, Header
 from spinalis.simulate.anatomy import Subject
+=======
+from spinalis.records import FloatArray
+from spinalis.simulate.anatomy import PLANE_OF_LEVEL, Subject
+>>>>>>> c6ca173 (Plan studies as sites do, in five dialects and three layouts)
 from spinalis.simulate.elsewhere import ELSEWHERE
 from spinalis.simulate.scanner import Stack, turned_axes
-from spinalis.simulate.sequence import Protocol
-from spinalis.vocabulary import Plane, Region, Sequence
+from spinalis.vocabulary import Plane, Region
 
-VENDORS = ("SIEMENS", "Philips Medical Systems", "GE MEDICAL SYSTEMS")
+MIDDLE = {Region.LUMBAR: 22.0, Region.THORACIC: 12.8, Region.CERVICAL: 5.2}
+"""The plane in the middle of a region's sagittal picture."""
 
-DESCRIPTIONS: dict[tuple[Plane, Sequence], tuple[str, ...]] = {
-    (Plane.SAGITTAL, Sequence.T1W): ("t1_tse_sag", "SAG T1", "Sag T1 FSE", "T1W_TSE_SAG", "sT1W_TSE", "T1 sag 3mm"),
-    (Plane.SAGITTAL, Sequence.T2W): ("t2_tse_sag", "SAG T2", "Sag T2 FSE", "T2W_TSE_SAG", "sT2W_TSE", "T2 sag 3mm"),
-    (Plane.SAGITTAL, Sequence.STIR): ("t2_tirm_sag", "SAG STIR", "Sag STIR", "STIR_longTE", "t2_stir_sag", "STIR sag"),
-    (Plane.AXIAL, Sequence.T1W): ("t1_tse_tra", "AX T1", "Ax T1 FSE", "T1W_TSE_AX", "T1 tra", "AXIAL T1"),
-    (Plane.AXIAL, Sequence.T2W): ("t2_tse_tra", "AX T2", "Ax T2 FSE", "T2W_TSE_AX", "T2 tra msma", "AXIAL T2"),
-    (Plane.CORONAL, Sequence.T2W): ("t2_cor loc", "COR T2", "3-pl loc", "SURVEY", "localizer", "Cor T2 HASTE"),
-    (Plane.CORONAL, Sequence.T1W): ("t1_tse_cor", "COR T1", "Cor T1", "T1W_COR", "T1 cor", "cor T1 FSE"),
+SAGITTAL_FIELD_MM = {Region.LUMBAR: (260.0, 345.0), Region.THORACIC: (300.0, 380.0), Region.CERVICAL: (210.0, 280.0)}
+SMALL_FIELD_MM = {Region.LUMBAR: (190.0, 240.0), Region.THORACIC: (220.0, 280.0), Region.CERVICAL: (160.0, 200.0)}
+AXIAL_RANGE = {Region.LUMBAR: (24.2, 19.8), Region.THORACIC: (18.5, 10.0), Region.CERVICAL: (8.0, 2.0)}
+"""First and last plane of a straight axial stack, feet to head."""
+
+AXIAL_DISCS = {
+    Region.LUMBAR: tuple(sorted(PLANE_OF_LEVEL.values(), reverse=True)),
+    Region.CERVICAL: (7, 6, 5, 4, 3),
+    Region.THORACIC: (17, 14, 11),
 }
-BODY_PARTS = {
-    Region.LUMBAR: ("LSPINE", "SPINE", "L_SPINE", "LUMBAR SPINE"),
-    Region.THORACIC: ("TSPINE", "SPINE", "T_SPINE", "THORACIC SPINE"),
-    Region.CERVICAL: ("CSPINE", "SPINE", "C_SPINE", "NECK"),
-    Region.UNKNOWN: tuple(anatomy.word for anatomy in ELSEWHERE),
-}
+"""Discs that get an axial block of their own, feet to head."""
+
+SMALL_FIELD_SHARE = 0.04
+BEHIND_MM = 17.0
+"""The canal behind the axis of the bodies."""
+
+
+def matrix_size(rng: np.random.Generator) -> int:
+    """Rows of a picture; 448 and more are rare, since they cost the most."""
+    return int(rng.choice((256, 288, 320, 384, 448), p=(0.22, 0.08, 0.42, 0.22, 0.06)))
+
+
+def gap_factor(rng: np.random.Generator) -> float:
+    """Distance of the slices over their thickness: mostly a gap of 0 to 15 %, at times 20 to 40 %."""
+    return float(rng.uniform(1.2, 1.4) if rng.random() < 0.12 else rng.uniform(1.0, 1.15))
 
 
 def sagittal_stack(rng: np.random.Generator, subject: Subject, region: Region) -> Stack:
-    """Sagittal slices over the midline and the foramina of a region."""
-    low, high, middle = {
-        Region.LUMBAR: (260.0, 345.0, 22.0),
-        Region.THORACIC: (300.0, 380.0, 12.8),
-        Region.CERVICAL: (210.0, 280.0, 5.2),
-    }[region]
-    field = rng.uniform(low, high) * (0.5 + 0.5 * subject.size)
-    rows = int(rng.choice((256, 320, 320, 384)))
-    pixel = field / rows
+    """Sagittal slices over the midline and the foramina of a region; `SMALL_FIELD_SHARE` show but a part of it."""
+    fields = SMALL_FIELD_MM if rng.random() < SMALL_FIELD_SHARE else SAGITTAL_FIELD_MM
+    field = rng.uniform(*fields[region]) * (0.5 + 0.5 * subject.size)
+    rows = matrix_size(rng)
     columns = rows if rng.random() < 0.65 else int(rows * rng.uniform(0.55, 0.85)) // 2 * 2
-    centre = plane_point(subject, middle, 17.0)
+    centre = plane_point(subject, MIDDLE[region], BEHIND_MM)
     centre += (rng.normal(0, 1.0), rng.normal(-14, 14) * min(1.0, columns / rows), rng.normal(8, 14))
     thickness = rng.uniform(3.0, 4.3)
     return Stack(
@@ -49,22 +61,84 @@ def sagittal_stack(rng: np.random.Generator, subject: Subject, region: Region) -
         count=int(rng.choice((11, 13, 15, 15, 17))),
         rows=rows,
         columns=columns,
-        pixel_mm=pixel,
+        pixel_mm=field / rows,
         thickness_mm=thickness,
-        spacing_mm=thickness * rng.uniform(1.0, 1.15),
+        spacing_mm=thickness * gap_factor(rng),
     )
 
 
+def isotropic_stack(rng: np.random.Generator, subject: Subject, region: Region) -> Stack:
+    """Sagittal slices of a 3-D sequence: as thick as the pixels are wide, side by side over 50 to 64 mm."""
+    field = rng.uniform(*SAGITTAL_FIELD_MM[region]) * (0.5 + 0.5 * subject.size)
+    pixel = field / 288
+    centre = plane_point(subject, MIDDLE[region], BEHIND_MM)
+    centre += (rng.normal(0, 1.5), rng.normal(-10, 10), rng.normal(8, 14))
+    return Stack(
+        plane=Plane.SAGITTAL,
+        centre=centre,
+        axes=turned_axes(Plane.SAGITTAL, rng.normal(0, 1.0), rng.normal(0, 0.7)),
+        count=int(rng.uniform(50, 64) / pixel),
+        rows=288,
+        columns=224,
+        pixel_mm=pixel,
+        thickness_mm=pixel,
+        spacing_mm=pixel,
+    )
+
+
+def whole_spine_stack(rng: np.random.Generator, subject: Subject) -> Stack:
+    """Sagittal slices from the skull base to the sacrum in one picture of 500 to 900 mm."""
+    top, bottom = plane_point(subject, 0.0, BEHIND_MM), plane_point(subject, 26.0, BEHIND_MM)
+    height = float(np.clip((top[2] - bottom[2]) * rng.uniform(1.02, 1.2), 500.0, 900.0))
+    centre = (top + bottom) / 2
+    centre[1] = np.median([plane_point(subject, k, BEHIND_MM)[1] for k in range(27)]) + rng.normal(-8, 8)
+    rows = 512
+    thickness = rng.uniform(3.0, 4.3)
+    return Stack(
+        plane=Plane.SAGITTAL,
+        centre=centre + np.array((rng.normal(0, 1.0), 0.0, rng.normal(0, 8))),
+        axes=turned_axes(Plane.SAGITTAL, rng.normal(0, 1.0), rng.normal(0, 1.0)),
+        count=int(rng.choice((11, 13, 15))),
+        rows=rows,
+        columns=int(rows * rng.uniform(0.38, 0.5)) // 2 * 2,
+        pixel_mm=height / rows,
+        thickness_mm=thickness,
+        spacing_mm=thickness * gap_factor(rng),
+    )
+
+
+def stations(whole: Stack, subject: Subject, count: int) -> tuple[Stack, ...]:
+    """Two or three overlapping pictures in place of one of the whole spine, head first, all in one table position."""
+    overlap = 50.0
+    height = whole.rows * whole.pixel_mm
+    field = (height + (count - 1) * overlap) / count
+    rows = 320
+    pixel = field / rows
+    found = []
+    for number in range(count):
+        middle = whole.centre[2] + height / 2 - field / 2 - number * (field - overlap)
+        level = float(np.interp(-middle, -subject.frames[:, 0, 2], np.arange(len(subject.frames))))
+        here = plane_point(subject, level, BEHIND_MM - 8)
+        columns = min(rows, int(240 / pixel) // 2 * 2)
+        centre = np.array((whole.centre[0], here[1], middle))
+        found.append(replace(whole, centre=centre, rows=rows, columns=columns, pixel_mm=pixel))
+    return tuple(found)
+
+
 def axial_stacks(rng: np.random.Generator, subject: Subject, region: Region) -> tuple[Stack, ...]:
-    """Axial slices: one straight stack, or (lumbar only) a block along each disc, feet to head."""
-    rows = int(rng.choice((256, 320, 320, 384)))
+    """Axial slices: one straight stack, or a block along each disc, feet to head.
+
+    Blocks are drawn in 60 % of lumbar, 30 % of cervical and 20 % of thoracic studies; of these, two in five follow the
+    disc also to the side, as on a scoliotic spine.
+    """
+    rows = int(rng.choice((256, 288, 320, 384), p=(0.3, 0.1, 0.45, 0.15)))
     field = rng.uniform(160, 220) if region is not Region.THORACIC else rng.uniform(180, 260)
     thickness = float(rng.uniform(3, 4))
+    factor = gap_factor(rng)
     offset = np.array((rng.normal(0, 3), rng.normal(4, 7), 0.0))
     turn = rng.normal(0, 1.5)
 
-    def block(centre: FloatArray, tilt_deg: float, count: int, spacing_mm: float) -> Stack:
-        axes = turned_axes(Plane.AXIAL, tilt_deg, turn)
+    def block(centre: FloatArray, axes: FloatArray, count: int, spacing_mm: float) -> Stack:
         in_plane = offset - (offset @ axes[2]) * axes[2]
         return Stack(
             plane=Plane.AXIAL,
@@ -78,28 +152,36 @@ def axial_stacks(rng: np.random.Generator, subject: Subject, region: Region) -> 
             spacing_mm=spacing_mm,
         )
 
-    if region is Region.LUMBAR and rng.random() < 0.6:
-        count = int(rng.choice((4, 5, 5, 6)))
+    if rng.random() < {Region.LUMBAR: 0.6, Region.CERVICAL: 0.3, Region.THORACIC: 0.2}[region]:
+        count = int(rng.choice((4, 5, 5, 6)) if region is Region.LUMBAR else rng.choice((3, 4, 5)))
+        sideways = rng.random() < 0.4
         blocks = []
+<<<<<<< HEAD
         for k in sorted(subject.plane_of_level.values(), reverse=True):
             centre = plane_point(subject, k, 17.0) + np.array((0, 0, rng.normal(0, 1.0)))
             blocks.append(block(centre, disc_tilt(subject, k) + rng.normal(0, 2), count, thickness * 1.1))
+=======
+        for k in AXIAL_DISCS[region]:
+            centre = plane_point(subject, k, BEHIND_MM) + np.array((0, 0, rng.normal(0, 1.0)))
+            tilt = disc_tilt(subject, k) + rng.normal(0, 2)
+            lean = disc_lean(subject, k) if sideways else 0.0
+            blocks.append(block(centre, leaning_axes(tilt, turn, lean), count, thickness * factor))
+>>>>>>> c6ca173 (Plan studies as sites do, in five dialects and three layouts)
         return tuple(blocks)
-    first, last = {Region.LUMBAR: (24.2, 19.8), Region.THORACIC: (18.5, 10.0), Region.CERVICAL: (8.0, 2.0)}[region]
+    first, last = AXIAL_RANGE[region]
     first, last = first + rng.uniform(0, 0.3), last + rng.uniform(-0.3, 0.1)
-    low, high = plane_point(subject, first, 17.0), plane_point(subject, last, 17.0)
+    low, high = plane_point(subject, first, BEHIND_MM), plane_point(subject, last, BEHIND_MM)
     length = float(high[2] - low[2])
     count = int(np.clip(length / (thickness * 1.15), 18, 36))
     tilt = disc_tilt(subject, 0.5 * (first + last)) + rng.normal(0, 2.5)
-    return (block((low + high) / 2, tilt, count, length / (count - 1)),)
+    return (block((low + high) / 2, leaning_axes(tilt, turn, 0.0), count, length / (count - 1)),)
 
 
 def coronal_stack(rng: np.random.Generator, subject: Subject, region: Region) -> Stack:
-    """A few coarse coronal slices, as a localizer."""
-    middle = {Region.LUMBAR: 21.8, Region.THORACIC: 13.0, Region.CERVICAL: 4.5}[region]
+    """A few coarse coronal slices."""
     return Stack(
         plane=Plane.CORONAL,
-        centre=plane_point(subject, middle, 10.0) + rng.normal(0, (6, 4, 15)),
+        centre=plane_point(subject, MIDDLE[region], 10.0) + rng.normal(0, (6, 4, 15)),
         axes=turned_axes(Plane.CORONAL, rng.normal(0, 2), rng.normal(0, 2)),
         count=int(rng.integers(3, 8)),
         rows=256,
@@ -107,6 +189,44 @@ def coronal_stack(rng: np.random.Generator, subject: Subject, region: Region) ->
         pixel_mm=rng.uniform(300, 400) / 256,
         thickness_mm=float(rng.uniform(4, 8)),
         spacing_mm=float(rng.uniform(8, 14)),
+    )
+
+
+def localizer_stacks(rng: np.random.Generator, subject: Subject, region: Region) -> tuple[Stack, ...]:
+    """The three planes of a localizer: three to five coarse slices each, straight in the scanner, one field for all."""
+    pixel = rng.uniform(380, 480) / 256
+    count = int(rng.integers(3, 6))
+    centre = plane_point(subject, MIDDLE[region], BEHIND_MM) + rng.normal(0, (5, 8, 18))
+    return tuple(
+        Stack(
+            plane=plane,
+            centre=centre,
+            axes=turned_axes(plane, 0.0, 0.0),
+            count=count,
+            rows=256,
+            columns=256,
+            pixel_mm=pixel,
+            thickness_mm=float(rng.uniform(6, 9)),
+            spacing_mm=spacing,
+        )
+        for plane, spacing in ((Plane.CORONAL, 15.0), (Plane.SAGITTAL, 12.0), (Plane.AXIAL, 40.0))
+    )
+
+
+def slab_stack(rng: np.random.Generator, subject: Subject, region: Region) -> Stack:
+    """One thick slab over the sac, sagittal or coronal, for myelography."""
+    plane = Plane.SAGITTAL if rng.random() < 0.5 else Plane.CORONAL
+    thickness = float(rng.uniform(20, 50))
+    return Stack(
+        plane=plane,
+        centre=plane_point(subject, MIDDLE[region], BEHIND_MM) + rng.normal(0, (1, 2, 10)),
+        axes=turned_axes(plane, rng.normal(0, 2), rng.normal(0, 2)),
+        count=1,
+        rows=320,
+        columns=320,
+        pixel_mm=rng.uniform(260, 340) / 320,
+        thickness_mm=thickness,
+        spacing_mm=thickness,
     )
 
 
@@ -150,28 +270,15 @@ def disc_tilt(subject: Subject, level: float) -> float:
     return float(np.degrees(np.arctan2(-n[1], n[2])))
 
 
-def header(rng: np.random.Generator, protocol: Protocol, plane: Plane, region: Region, vendor: int) -> Header:
-    """A header in a vendor's words, with tags missing now and then, and rarely wrong ones."""
+def disc_lean(subject: Subject, level: int) -> float:
+    """Lean of a disc's plane to the side, degrees; positive where its left lies lower."""
+    n = subject.frames[level, 3]
+    return float(np.degrees(np.arctan2(n[0], np.hypot(n[1], n[2]))))
 
-    def known(share: float) -> bool:
-        return bool(rng.random() < share)
 
-    names = DESCRIPTIONS.get((plane, protocol.sequence), ("SERIES",))
-    name = names[(2 * vendor + int(rng.integers(0, 3))) % len(names)]
-    inversion = protocol.kind == "ir"
-    siemens = vendor == 0
-    return Header(
-        modality="MR",
-        body_part=str(rng.choice(BODY_PARTS[region])) if known(0.75) else None,
-        description=name if known(0.85) else None,
-        protocol=name if known(0.6) else None,
-        image_type=("ORIGINAL", "PRIMARY", "M", "ND") if siemens else ("ORIGINAL", "PRIMARY"),
-        scanning_sequence=("SE", "IR") if inversion else ("SE",),
-        sequence_variant=("SK", "SP") if siemens else ("SK",),
-        echo_time_ms=round(protocol.echo_ms, 2) if known(0.95) else None,
-        repetition_time_ms=round(protocol.repetition_ms, 1) if known(0.95) else None,
-        inversion_time_ms=round(protocol.inversion_ms, 1) if protocol.inversion_ms and known(0.9) else None,
-        flip_angle_deg=float(rng.choice((90, 120, 150, 160))),
-        field_strength_t=protocol.field_t,
-        manufacturer=VENDORS[vendor],
-    )
+def leaning_axes(tilt_deg: float, turn_deg: float, lean_deg: float) -> FloatArray:
+    """The axes of an axial plane, first leaning to the side, then tilted and turned as by `turned_axes`, (3, 3)."""
+    c = np.radians(lean_deg)
+    side = np.array([[np.cos(c), 0, np.sin(c)], [0, 1, 0], [-np.sin(c), 0, np.cos(c)]])
+    turned = turned_axes(Plane.AXIAL, tilt_deg, turn_deg)
+    return np.asarray(side.T @ turned, float)

@@ -13,22 +13,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spinalis.errors import SimulationError
-from spinalis.records import FloatArray, Image, Series, Slice, Study
+from spinalis.formats.dicom.form import FileForm
+from spinalis.records import FloatArray, Header, Image, Series, Slice, Study
 from spinalis.simulate.anatomy import Subject, sample_subject
+from spinalis.simulate.coverage import DISCS, SliceTruth, slice_truths
+from spinalis.simulate.dialects import Acquired, Site, file_form, sample_site, write_header
 from spinalis.simulate.disease import forced, sample_disease
 from spinalis.simulate.elsewhere import ELSEWHERE, SHARES
 from spinalis.simulate.grades import judge
 from spinalis.simulate.junction import Junction
 from spinalis.simulate.pathology import shape
-from spinalis.simulate.protocols import (
-    axial_stacks,
-    coronal_stack,
-    header,
-    other_stack,
-    sagittal_stack,
-)
+from spinalis.simulate.practice import draw_field, plan_study, plan_whole_spine
+from spinalis.simulate.protocols import other_stack
 from spinalis.simulate.scanner import SAMPLE_OFFSETS, Stack, distances_to, sample_artefacts, scan
-from spinalis.simulate.sequence import Contrast, Protocol, sample_protocol, signal_table
+from spinalis.simulate.sequence import DIXON, Contrast, Protocol, sample_protocol, signal_table
 from spinalis.simulate.tissue import sample_tissues
 from spinalis.simulate.truth import Truth, measures_of, truth_document, truth_of
 from spinalis.vocabulary import Anatomy, Plane, Region, Sequence
@@ -36,31 +34,75 @@ from spinalis.vocabulary import Anatomy, Plane, Region, Sequence
 if TYPE_CHECKING:
     from spinalis.simulate.coordinates import Body
 
-PROFILES = ("lumbar", "lumbar-balanced", "cervical", "thoracic", "other")
+PROFILES = ("lumbar", "lumbar-balanced", "cervical", "thoracic", "whole", "other")
+REGION_OF_PROFILE = {
+    "lumbar": Region.LUMBAR,
+    "lumbar-balanced": Region.LUMBAR,
+    "cervical": Region.CERVICAL,
+    "thoracic": Region.THORACIC,
+    "whole": None,
+}
 CORD_VISIBLE_MM2 = {Plane.AXIAL: 14.0, Plane.SAGITTAL: 60.0, Plane.CORONAL: 60.0}
 """Area of cord in a slice from which on a reader would say that it is in view. Fitted."""
+
+BACKWARDS = 0.4
+"""Series whose instance numbers run against the order of their positions. An assumption."""
+
+OTHER_CONTRASTS = (Contrast.T1W, Contrast.T2W, Contrast.PD, Contrast.STIR, Contrast.GRE, Contrast.DWI)
+OTHER_SHARES = (0.3, 0.38, 0.14, 0.1, 0.05, 0.03)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class SimulatedSeries:
-    """One series, its pixels (slices, rows, columns), and what is true of it; `cord` is per slice."""
+    """One series, its pixels (slices, rows, columns), and what is true of it.
+
+    Attributes:
+        series: as if it had been read from disk; parallel slices only, so the blocks of an axial series and the planes
+            of a localizer are a series each, and `form.group` says which the scanner has put into one.
+        region: UNKNOWN in other anatomy and where several regions share the picture; `slices` has them all.
+        contrast: finer than `sequence`.
+        slices: what each slice shows.
+        stack: where the slices lie.
+        form: how its files look.
+    """
 
     series: Series
     anatomy: Anatomy
     region: Region
     plane: Plane
     sequence: Sequence
-    cord: tuple[bool, ...]
+    contrast: Contrast
+    slices: tuple[SliceTruth, ...]
+    stack: Stack
+    form: FileForm
     pixels: NDArray[np.uint16] = field(repr=False)
+
+    @property
+    def cord(self) -> tuple[bool, ...]:
+        """Per slice, whether the cord is in view."""
+        return tuple(item.cord for item in self.slices)
+
+    @property
+    def levels(self) -> tuple[str, ...]:
+        """The discs in view of the series, head to feet."""
+        seen = {name for item in self.slices for name in item.levels}
+        return tuple(name for name in DISCS if name in seen)
+
+    @property
+    def regions(self) -> tuple[Region, ...]:
+        """The regions in view of the series."""
+        seen = {region for item in self.slices for region in item.regions}
+        return tuple(region for region in Region if region in seen)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class SimulatedStudy:
-    """A study as if it had been read from disk, with its truth."""
+    """A study as if it had been read from disk, with its truth; `body` is the spine that was scanned, if it is one."""
 
     study: Study
     series: tuple[SimulatedSeries, ...]
     truth: Truth
+    body: "Body | None" = field(default=None, repr=False)
 
 
 def simulate_study(  # noqa: PLR0913
@@ -79,7 +121,8 @@ def simulate_study(  # noqa: PLR0913
         seed: the seed of the set.
         number: the number of the study in the set, from 0.
         profile: `lumbar` (grades as frequent as in the RSNA 2024 set), `lumbar-balanced` (moderate and severe
-            frequent, for training), `cervical`, `thoracic`, or `other` (an anatomy of `elsewhere`).
+            frequent, for training), `cervical`, `thoracic`, `whole` (sagittal, in one picture or in stations), or
+            `other` (an anatomy of `elsewhere`).
         severity_boost: added to the standard normal score of every finding; 0 keeps the profile's frequencies.
         disease: parts of the drawn disease to replace, see `disease.forced`; lumbar profiles only.
         reader_noise: standard deviation that a reader adds to every score, kept beside the exact grades; see `grades`.
@@ -96,7 +139,7 @@ def simulate_study(  # noqa: PLR0913
         series = _acquire_other(rng, subject, body)
         records = tuple(one.series for one in series)
         return SimulatedStudy(study=Study(key=key, series=records), series=series, truth=Truth())
-    region = {"cervical": Region.CERVICAL, "thoracic": Region.THORACIC}.get(profile, Region.LUMBAR)
+    region = REGION_OF_PROFILE[profile]
     measures = measures_of(body)
     truth = truth_of(subject, body, measures, {})
     if region is Region.LUMBAR:
@@ -106,7 +149,8 @@ def simulate_study(  # noqa: PLR0913
         reader = np.random.default_rng([seed, number, PROFILES.index(profile), 1])
         truth = truth_of(subject, body, measures, judge(measures, reader, reader_noise), drawn)
     series = _acquire(rng, subject, body, region)
-    return SimulatedStudy(study=Study(key=key, series=tuple(one.series for one in series)), series=series, truth=truth)
+    records = tuple(one.series for one in series)
+    return SimulatedStudy(study=Study(key=key, series=records), series=series, truth=truth, body=body)
 
 
 def iterate_studies(seed: int, start: int, count: int, profile: str = "lumbar") -> Iterator[SimulatedStudy]:
@@ -143,46 +187,80 @@ def sample_body(rng: np.random.Generator, junction: Junction | str | None = None
     return Body(*subject.arrays), subject
 
 
-def _acquire(rng: np.random.Generator, subject: Subject, body: "Body", region: Region) -> tuple[SimulatedSeries, ...]:
-    """Draw the study's protocol and scan it: sagittal T1w and T2w (or STIR), axial T2w, at times more."""
-    field_t = float(rng.choice((1.5, 1.5, 3.0)))
-    vendor = int(rng.integers(0, 3))
-    stir = rng.random()
-    sagittal = [Sequence.T1W, *([Sequence.STIR] if stir < 0.12 else [Sequence.T2W])]
-    if 0.12 <= stir < 0.35:
-        sagittal.append(Sequence.STIR)
-    axial = [Sequence.T2W, *([Sequence.T1W] if rng.random() < 0.25 else [])]
-    plan: list[tuple[Stack, list[Sequence]]] = [(sagittal_stack(rng, subject, region), sagittal)]
-    plan += [(stack, axial) for stack in axial_stacks(rng, subject, region)]
-    if rng.random() < 0.3:
-        plan.insert(0, (coronal_stack(rng, subject, region), [Sequence.T2W if rng.random() < 0.7 else Sequence.T1W]))
+def _acquire(
+    rng: np.random.Generator, subject: Subject, body: "Body", region: Region | None
+) -> tuple[SimulatedSeries, ...]:
+    """Draw the study's site and protocols and scan what is planned for a region, or (None) for the whole spine."""
+    field_t = draw_field(rng)
+    site = sample_site(rng)
+    plan = plan_study(rng, subject, region) if region else plan_whole_spine(rng, subject)
     tissues = sample_tissues(rng, field_t, subject.age)
-    contrasts = {Sequence.T1W: Contrast.T1W, Sequence.T2W: Contrast.T2W, Sequence.STIR: Contrast.STIR}
-    if rng.random() < 0.08:
-        contrasts[Sequence.T2W] = Contrast.T2W_FS
-    protocols = {sequence: sample_protocol(rng, contrast, field_t) for sequence, contrast in contrasts.items()}
-    series: list[SimulatedSeries] = []
-    for stack, sequences in plan:
-        labels, texture = render_labels(body, stack)
-        cord = _cord(labels, stack)
-        for sequence in sequences:
-            protocol = protocols[sequence]
-            water, fat = signal_table(protocol, tissues)
-            tables = (water, fat, tissues.texture)
-            pixels = expose(rng, (labels, texture), tables, stack, distances_to(stack, subject))
-            record = make_series(rng, stack, pixels, protocol, (region, vendor, len(series) + 2))
-            series.append(
-                SimulatedSeries(
-                    series=record,
-                    anatomy=Anatomy.MR_SPINE,
-                    region=region,
-                    plane=stack.plane,
-                    sequence=sequence,
-                    cord=cord,
-                    pixels=pixels,
-                )
+    protocols: dict[Contrast, Protocol] = {}
+    dixon = int(rng.integers(0, 2**32))
+    found: list[SimulatedSeries] = []
+    number = 1
+    for planned in plan:
+        rendered = [(stack, render_labels(body, stack)) for stack in planned.stacks]
+        truths = [slice_truths(subject, stack, _cord(labels, stack)) for stack, (labels, _) in rendered]
+        for contrast in planned.contrasts:
+            number += 1
+            if contrast not in protocols:
+                # The four Dixon images are one measurement: the same draws give the same times.
+                source = np.random.default_rng(dixon) if contrast in DIXON else rng
+                protocols[contrast] = sample_protocol(source, contrast, field_t)
+            protocol = protocols[contrast]
+            tables = (*signal_table(protocol, tissues), tissues.texture)
+            pixels = [expose(rng, anatomy, tables, stack, distances_to(stack, subject)) for stack, anatomy in rendered]
+            acquired = Acquired(
+                stack=planned.stacks[0],
+                protocol=protocol,
+                region=planned.region,
+                localizer=len({stack.plane for stack in planned.stacks}) > 1,
             )
-    return tuple(series)
+            found += _series_of(rng, site, acquired, planned.stacks, pixels, truths, number)
+    return tuple(found)
+
+
+def _series_of(  # noqa: PLR0913, PLR0917  what was planned, what was scanned, what is true of it
+    rng: np.random.Generator,
+    site: Site,
+    acquired: Acquired,
+    stacks: tuple[Stack, ...],
+    pixels: list[NDArray[np.uint16]],
+    truths: list[tuple[SliceTruth, ...]],
+    number: int,
+) -> list[SimulatedSeries]:
+    """The records of one acquisition: a series per stack, all in one series of the scanner."""
+    header = write_header(rng, site, acquired)
+    form = file_form(rng, site, acquired, f"{number:03d}")
+    backwards = rng.random() < BACKWARDS
+    total = sum(stack.count for stack in stacks)
+    found, done = [], 0
+    for place, stack in enumerate(stacks):
+        numbers = range(done + 1, done + stack.count + 1)
+        done += stack.count
+        key = f"{number:03d}" + ("" if len(stacks) == 1 else chr(ord("a") + place))
+        found.append(
+            SimulatedSeries(
+                series=make_series(
+                    stack,
+                    pixels[place],
+                    header,
+                    (number, key),
+                    tuple(total + 1 - item if backwards else item for item in numbers),
+                ),
+                anatomy=Anatomy.MR_SPINE if acquired.other is None else Anatomy.OTHER,
+                region=acquired.region,
+                plane=stack.plane,
+                sequence=acquired.protocol.sequence,
+                contrast=acquired.protocol.contrast,
+                slices=truths[place],
+                stack=stack,
+                form=form,
+                pixels=pixels[place],
+            )
+        )
+    return found
 
 
 def _acquire_other(rng: np.random.Generator, subject: Subject, body: "Body") -> tuple[SimulatedSeries, ...]:
@@ -192,30 +270,22 @@ def _acquire_other(rng: np.random.Generator, subject: Subject, body: "Body") -> 
     kind = int(rng.choice(len(ELSEWHERE), p=SHARES))
     shown = ELSEWHERE[kind]
     size = float(rng.normal(1, 0.07))
-    vendor, field_t = int(rng.integers(0, 3)), float(rng.choice((1.5, 3.0)))
+    site, field_t = sample_site(rng), draw_field(rng)
     tissues = sample_tissues(rng, field_t, subject.age)
-    series: list[SimulatedSeries] = []
-    for _ in range(int(rng.integers(2, 5))):
+    found: list[SimulatedSeries] = []
+    for place in range(int(rng.integers(2, 5))):
         stack = other_stack(rng, subject, kind)
         anatomy = part_labels(shown, subject.noise, size, stack) if shown.parts else render_labels(body, stack)
-        contrast = (Contrast.T1W, Contrast.T2W, Contrast.PD, Contrast.STIR)[int(rng.choice(4, p=(0.3, 0.4, 0.2, 0.1)))]
+        contrast = OTHER_CONTRASTS[int(rng.choice(len(OTHER_CONTRASTS), p=OTHER_SHARES))]
         protocol = sample_protocol(rng, contrast, field_t)
         tables = (*signal_table(protocol, tissues), tissues.texture)
         away = np.zeros((stack.rows, stack.columns))
         distances = (away - 100.0, away) if shown.still else distances_to(stack, subject)
         pixels = expose(rng, anatomy, tables, stack, distances)
-        series.append(
-            SimulatedSeries(
-                series=make_series(rng, stack, pixels, protocol, (Region.UNKNOWN, vendor, len(series) + 2)),
-                anatomy=Anatomy.OTHER,
-                region=Region.UNKNOWN,
-                plane=stack.plane,
-                sequence=protocol.sequence,
-                cord=(False,) * stack.count,
-                pixels=pixels,
-            )
-        )
-    return tuple(series)
+        truths = (SliceTruth(cord=False, regions=(), levels=(), side=None),) * stack.count
+        acquired = Acquired(stack=stack, protocol=protocol, region=Region.UNKNOWN, other=kind)
+        found += _series_of(rng, site, acquired, (stack,), [pixels], [truths], place + 2)
+    return tuple(found)
 
 
 def render_labels(body: "Body", stack: Stack) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
@@ -256,29 +326,27 @@ def expose(
 
 
 def make_series(
-    rng: np.random.Generator,
     stack: Stack,
     pixels: NDArray[np.uint16],
-    protocol: Protocol,
-    place: tuple[Region, int, int],
+    header: Header,
+    name: tuple[int, str],
+    instances: tuple[int, ...],
 ) -> Series:
-    """The record of a series: `place` is its region, its vendor and its number in the study."""
-    region, vendor, number = place
-    order = range(1, stack.count + 1)
-    numbers = list(reversed(order)) if rng.random() < 0.4 else list(order)
+    """The record of a series: `name` is its number and its key, `instances` the instance numbers of its slices."""
+    number, key = name
 
     def load(index: int) -> Image:
         return np.asarray(pixels[index], np.float32)
 
     return Series(
-        key=f"{number:03d}",
+        key=key,
         number=number,
-        header=header(rng, protocol, stack.plane, region, vendor),
+        header=header,
         rows=stack.rows,
         columns=stack.columns,
         slices=tuple(
             Slice(file=f"{number:03d}/{instance:04d}.dcm", instance_number=instance, plane=plane)
-            for instance, plane in zip(numbers, stack.slice_planes(), strict=True)
+            for instance, plane in zip(instances, stack.slice_planes(), strict=True)
         ),
         load=load,
         thickness_mm=stack.thickness_mm,
@@ -286,19 +354,33 @@ def make_series(
 
 
 def study_document(made: SimulatedStudy) -> dict[str, Any]:
-    """The truth of a study and of its series as plain JSON values, schema `spinalis-truth/1`."""
+    """The truth of a study as plain JSON values; `number` and `key` find a series in its files and in memory."""
     return {
-        "schema": "spinalis-truth/1",
+        "schema": "spinalis-truth/2",
         **truth_document(made.truth),
-        "series": [
+        "series": [_series_document(one) for one in made.series],
+    }
+
+
+def _series_document(one: SimulatedSeries) -> dict[str, Any]:
+    return {
+        "number": one.series.number,
+        "key": one.series.key,
+        "anatomy": one.anatomy.value,
+        "region": one.region.value,
+        "regions": [region.value for region in one.regions],
+        "plane": one.plane.value,
+        "sequence": one.sequence.value,
+        "contrast": one.contrast.value,
+        "levels": one.levels,
+        "slices": [
             {
-                "number": one.series.number,
-                "anatomy": one.anatomy.value,
-                "region": one.region.value,
-                "plane": one.plane.value,
-                "sequence": one.sequence.value,
-                "cord": one.cord,
+                "instance": item.instance_number,
+                "cord": true.cord,
+                "regions": [region.value for region in true.regions],
+                "levels": true.levels,
+                "side": true.side.value if true.side else None,
             }
-            for one in made.series
+            for item, true in zip(one.series.slices, one.slices, strict=True)
         ],
     }

@@ -243,7 +243,8 @@ def simulated_levels(judged: Sequence[Judged]) -> tuple[level_measures.LevelAgre
 
 
 def _middle(simulated: SimulatedStudy) -> FloatArray:
-    series = next(item.series for item in simulated.series if item.plane.value == "sagittal")
+    stacks = [item.series for item in simulated.series if item.plane.value == "sagittal"]
+    series = next(stack for stack in stacks if len(stack.slices) > 5)  # not the localizer
     plane = series.slices[len(series.slices) // 2].plane
     if plane is None:
         raise ValueError("Simulated study: expected slices with positions, got none.")

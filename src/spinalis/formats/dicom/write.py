@@ -1,6 +1,8 @@
-"""Writes a study as single-frame MR Image Storage files that name nobody."""
+"""Writes a study as MR Image Storage files, or as enhanced multi-frame ones, that name nobody."""
 
 import hashlib
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +13,7 @@ from pydicom.uid import UID, ExplicitVRLittleEndian, MRImageStorage
 from pydicom.valuerep import format_number_as_ds
 
 from spinalis.errors import OutputError
+from spinalis.formats.dicom.form import PLAIN, FileForm
 from spinalis.formats.dicom.quiet import quiet
 from spinalis.geometry import normal_of, position_along, slice_spacing_mm
 from spinalis.records import Header, Image, Series, SlicePlane, Study
@@ -19,6 +22,21 @@ PATIENT_NAME = "SPINALIS^SIMULATED"
 STUDY_DESCRIPTION = "Simulated, research use only"
 ANONYMOUS = ("Modality", "SOPClassUID", "BodyPartExamined", "EchoTime", "RepetitionTime")
 """What the files of the RSNA 2024 set lack."""
+
+UNPAIRED = (
+    "CSPINE",
+    "TSPINE",
+    "LSPINE",
+    "SSPINE",
+    "SPINE",
+    "CTSPINE",
+    "TLSPINE",
+    "LSSPINE",
+    "BRAIN",
+    "ABDOMEN",
+    "NECK",
+)
+"""Defined terms of body parts that have no side. PS3.16 annex L."""
 
 STORED_MAX = 2**16 - 1
 
@@ -33,8 +51,17 @@ class Scale:
     high: float
 
 
+Member = tuple[Series, int]
+"""A series and the index of one of its slices."""
+
+
 def write_study(
-    study: Study, folder: Path, *, transfer_syntax: str = ExplicitVRLittleEndian, anonymous_header: bool = False
+    study: Study,
+    folder: Path,
+    *,
+    transfer_syntax: str = ExplicitVRLittleEndian,
+    anonymous_header: bool = False,
+    forms: Mapping[str, FileForm] | None = None,
 ) -> None:
     """Write every slice of a study to `<folder>/<series number>_<series key>/NNNN.dcm`.
 
@@ -47,40 +74,84 @@ def write_study(
         folder: is made where missing; files of the same name in it are replaced.
         transfer_syntax: UID of an uncompressed or a lossless transfer syntax that pydicom can encode.
         anonymous_header: leave out Modality, SOPClassUID, BodyPartExamined, EchoTime and RepetitionTime.
+        forms: by series key, how its files look; a plain file per slice where there is none.
 
     Raises:
         OutputError: a file cannot be written, or not in this transfer syntax.
         UnreadableFileError: pixels of the study cannot be decoded.
     """
+    forms = forms or {}
+    groups: dict[str, list[Series]] = defaultdict(list)
     for series in study.series:
-        target = folder / f"{series.number or 0:03d}_{series.key}"
-        scale = _scale_of(series)
-        for index in range(len(series.slices)):
-            dataset = _dataset(study, series, index)
-            _add_pixels(dataset, series.load(index), scale)
+        groups[forms.get(series.key, PLAIN).group or series.key].append(series)
+    for key, members in groups.items():
+        form = forms.get(members[0].key, PLAIN)
+        target = folder / f"{members[0].number or 0:03d}_{key}"
+        syntax = UID(form.transfer_syntax or transfer_syntax)
+        files = _enhanced_file(study, key, members, form) if form.enhanced else _files(study, key, members, form)
+        for place, dataset in enumerate(files, start=1):
             if anonymous_header:
                 for keyword in ANONYMOUS:
                     dataset.pop(keyword, None)
-            _save(dataset, target / f"{index + 1:04d}.dcm", UID(transfer_syntax))
+            save(dataset, target / f"{place:04d}.dcm", syntax)
 
 
-def _dataset(study: Study, series: Series, index: int) -> Dataset:
+def _files(study: Study, key: str, members: list[Series], form: FileForm) -> Iterator[Dataset]:
+    scale = _scale_of(members)
+    place = 0
+    for series in members:
+        for index in range(len(series.slices)):
+            yield instance_dataset(study, (series, index), (key, place), form, scale)
+            place += 1
+
+
+def _enhanced_file(study: Study, key: str, members: list[Series], form: FileForm) -> Iterator[Dataset]:
+    from spinalis.formats.dicom.enhanced import merged  # noqa: PLC0415  built upon this module
+
+    yield merged(list(_files(study, key, members, form)))
+
+
+def instance_dataset(
+    study: Study, member: Member, place: tuple[str, int], form: FileForm = PLAIN, scale: Scale | None = None
+) -> Dataset:
+    """One slice as an MR image.
+
+    Args:
+        study: gives the UIDs of study and frame of reference.
+        member: the series and the index of the slice in it.
+        place: the series in the files, and the number of the slice there, from 0; both go into the UIDs.
+        form: further attributes.
+        scale: how values are stored; by default that of the series.
+    """
+    series, index = member
+    dataset = _dataset(study, member, place)
+    _add_pixels(dataset, series.load(index), scale or _scale_of([series]))
+    for keyword, value in form.attributes:
+        setattr(dataset, keyword, value)
+    for item in form.private:
+        dataset.private_block(item.group, item.creator, create=True).add_new(item.offset, item.vr, item.value)
+    return dataset
+
+
+def _dataset(study: Study, member: Member, place: tuple[str, int]) -> Dataset:
+    series, index = member
+    key, number = place
     item = series.slices[index]
-    uid = _uid(study.key, series.key, str(index))
+    uid = _uid(study.key, key, str(number))
     meta = FileMetaDataset()
     meta.MediaStorageSOPClassUID = MRImageStorage
     meta.MediaStorageSOPInstanceUID = uid
     dataset = Dataset()
     dataset.file_meta = meta
     dataset.SOPClassUID, dataset.SOPInstanceUID = MRImageStorage, uid
-    dataset.StudyInstanceUID, dataset.SeriesInstanceUID = _uid(study.key), _uid(study.key, series.key)
+    dataset.StudyInstanceUID, dataset.SeriesInstanceUID = _uid(study.key), _uid(study.key, key)
     dataset.PatientName, dataset.PatientID = PATIENT_NAME, f"SPINALIS-{study.key}"
     for empty in ("PatientBirthDate", "PatientSex", "StudyDate", "StudyTime", "AccessionNumber", "StudyID"):
         setattr(dataset, empty, "")
     dataset.ReferringPhysicianName = ""
     dataset.StudyDescription = STUDY_DESCRIPTION
     dataset.SeriesNumber = series.number
-    dataset.InstanceNumber = index + 1 if item.instance_number is None else item.instance_number
+    dataset.InstanceNumber = number + 1 if item.instance_number is None else item.instance_number
     dataset.FrameOfReferenceUID = _uid(study.key, "frame", series.frame_of_reference_uid or "")
     dataset.PositionReferenceIndicator = ""
     dataset.SliceThickness = _decimal(series.thickness_mm)
@@ -109,7 +180,7 @@ def _add_header(dataset: Dataset, header: Header) -> None:
     ):
         if text:
             setattr(dataset, keyword, text)
-    if not header.body_part:
+    if header.body_part not in UNPAIRED:
         dataset.Laterality = ""  # PS3.3 C.7.3.1.1.1 demands it unless a body part that is not paired is named
     for keyword, value in (
         ("InversionTime", header.inversion_time_ms),
@@ -118,6 +189,8 @@ def _add_header(dataset: Dataset, header: Header) -> None:
     ):
         if value is not None:
             setattr(dataset, keyword, _decimal(value))
+    if "IR" in header.scanning_sequence:
+        dataset.setdefault("InversionTime", None)  # PS3.3 C.8.3.1: may be empty, not absent
 
 
 def _add_plane(dataset: Dataset, plane: SlicePlane) -> None:
@@ -142,10 +215,9 @@ def _add_pixels(dataset: Dataset, image: Image, scale: Scale) -> None:
     dataset["PixelData"].VR = "OW"
 
 
-def _scale_of(series: Series) -> Scale:
+def _scale_of(members: list[Series]) -> Scale:
     low, high, whole = np.inf, -np.inf, True
-    for index in range(len(series.slices)):
-        image = series.load(index)
+    for image in (series.load(index) for series in members for index in range(len(series.slices))):
         low, high = min(low, float(image.min())), max(high, float(image.max()))
         whole = whole and bool(np.array_equal(image, np.rint(image)))
     if whole and low >= 0 and high <= STORED_MAX:
@@ -155,7 +227,12 @@ def _scale_of(series: Series) -> Scale:
     return Scale(slope, intercept, low, high)
 
 
-def _save(dataset: Dataset, path: Path, syntax: UID) -> None:
+def save(dataset: Dataset, path: Path, syntax: UID) -> None:
+    """Write one data set in a transfer syntax; folders are made.
+
+    Raises:
+        OutputError: it cannot be written, or not in this transfer syntax.
+    """
     try:
         with quiet:
             path.parent.mkdir(parents=True, exist_ok=True)

@@ -183,12 +183,14 @@ def small_study(seed: int, variant: int, profile: str = "lumbar") -> tuple[Simul
 
 
 def _chosen(made: SimulatedStudy) -> tuple[SimulatedSeries, ...]:
+    series = [one for one in made.series if one.stack.spacing_mm < 10]  # no localizer
+
     def first(*sequences: Sequence) -> tuple[SimulatedSeries, ...]:
-        found = [one for one in made.series if one.plane is Plane.SAGITTAL and one.sequence in sequences]
+        found = [one for one in series if one.plane is Plane.SAGITTAL and one.sequence in sequences]
         return tuple(found[:1])
 
     t1, t2 = first(Sequence.T1W), first(Sequence.T2W, Sequence.STIR)
-    axial = tuple(one for one in made.series if one.plane is Plane.AXIAL and one.sequence is Sequence.T2W)
+    axial = tuple(one for one in series if one.plane is Plane.AXIAL and one.sequence is Sequence.T2W)
     return (*t1, *t2, *axial) if t1 and t2 and axial else ()
 
 
@@ -213,7 +215,7 @@ def _reduced(one: SimulatedSeries) -> SimulatedSeries:
 
     slices = tuple(_slice(series, k, (series.rows / rows, series.columns / columns)) for k in kept)
     record = replace(series, rows=rows, columns=columns, slices=slices, load=load)
-    return replace(one, series=record, pixels=pixels, cord=tuple(one.cord[k] for k in kept))
+    return replace(one, series=record, pixels=pixels, slices=tuple(one.slices[k] for k in kept))
 
 
 def _slice(series: Series, index: int, factors: tuple[float, float]) -> Slice:
