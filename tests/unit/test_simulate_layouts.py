@@ -193,7 +193,8 @@ def check_masks(root: Path, made: SimulatedStudy) -> None:
     assert all(nibabel.aff2axcodes(mask.affine) == ("P", "I", "L") for mask in masks)
     for level, point in made.truth.levels.items():
         ras = np.array((-point[0], -point[1], point[2]))
-        disc = {"L1/L2": 120, "L2/L3": 121, "L3/L4": 122, "L4/L5": 123, "L5/S1": 124}[level.value]
+        wanted = f"disc {made.truth.counted_from_c2[level]}"
+        disc = next(value for value, name in MASK_NAMES.items() if name == wanted)
         distances = []
         for mask in masks:
             voxels = np.argwhere(np.asarray(mask.dataobj) == disc)

@@ -7,10 +7,13 @@ import numpy as np
 from spinalis.records import FloatArray
 from spinalis.simulate.anatomy import NAMES, S1, VERTEBRAE, Subject
 from spinalis.simulate.scanner import Stack
-from spinalis.vocabulary import Plane, Region, Side
+from spinalis.vocabulary import Level, Plane, Region, Side
 
 DISCS = tuple(f"{NAMES[k - 1]}/{NAMES[k]}" for k in range(2, S1 + 2))
-"""From C2/C3 to S1/S2, head to feet; disc `i` lies in plane `i + 2`."""
+"""From C2/C3 to S1/S2, head to feet."""
+
+FROM_ABOVE = 17
+"""The plane of T10/T11: down to here discs are counted from C2, below from the sacrum, as the truth's levels are."""
 
 REGION_OF_VERTEBRA = (*(Region.CERVICAL,) * 7, *(Region.THORACIC,) * 12, *(Region.LUMBAR,) * 6)
 """C1 to S1; the sacrum is read with the lumbar spine."""
@@ -40,12 +43,25 @@ class SliceTruth:
     side: Side | None
 
 
+def named_discs(subject: Subject) -> dict[int, str]:
+    """The name of the disc in each plane, head to feet.
+
+    Where the spine has a vertebra too many, the disc above T11/T12 has no name; where one is missing, no disc is called
+    T10/T11.
+    """
+    last = subject.plane_of_level[Level.L5_S1]
+    above = {k: DISCS[k - 2] for k in range(2, min(FROM_ABOVE, last - 7) + 1)}
+    return above | {last - 6 + place: name for place, name in enumerate(DISCS[-8:])}
+
+
 def slice_truths(subject: Subject, stack: Stack, cord: tuple[bool, ...]) -> tuple[SliceTruth, ...]:
     """What every slice of a stack shows of a subject's spine, in the order of the slices."""
     frames, planes = subject.frames, subject.planes
     axes = np.swapaxes(frames[:, 1:], 1, 2)  # columns left, back, head
     sizes = np.stack([planes["half_width"], planes["half_depth"], planes["half_height"]], 1)
-    discs = _cut(stack, frames[2 : S1 + 2, 0], axes[2 : S1 + 2] * sizes[2 : S1 + 2, None, :])
+    names = named_discs(subject)
+    named = list(names)
+    discs = _cut(stack, frames[named, 0], axes[named] * sizes[named, None, :])
     bodies = (frames[:-1, 0] + frames[1:, 0]) / 2
     reach = sizes[:-1].copy()
     reach[:, 2] = np.maximum(subject.vertebrae["height"] / 2 - reach[:, 2], 1.0)
@@ -59,7 +75,7 @@ def slice_truths(subject: Subject, stack: Stack, cord: tuple[bool, ...]) -> tupl
                 for region in (Region.CERVICAL, Region.THORACIC, Region.LUMBAR)
                 if any(seen and own is region for seen, own in zip(vertebrae[index], REGION_OF_VERTEBRA, strict=True))
             ),
-            levels=tuple(name for name, seen in zip(DISCS, discs[index], strict=True) if seen),
+            levels=tuple(name for name, seen in zip(names.values(), discs[index], strict=True) if seen),
             side=sides[index],
         )
         for index in range(stack.count)

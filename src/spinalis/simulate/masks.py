@@ -16,18 +16,19 @@ from spinalis.simulate.tissue import Tissue
 if TYPE_CHECKING:
     from spinalis.simulate.coordinates import Body
 
-SACRUM, FIRST_DISC, CANAL, CORD = 26, 100, 200, 201
+L6, SACRUM, FIRST_DISC, CANAL, CORD = 25, 26, 100, 200, 201
 FIRST_PLANE = 2
 """That of C2/C3: there is no disc above it."""
 MASK_NAMES: dict[int, str] = {
     **{index + 1: name for index, name in enumerate(NAMES[:S1])},
+    L6: "L6",
     SACRUM: "sacrum and coccyx",
-    **{FIRST_DISC + k: f"disc {NAMES[k - 1]}/{NAMES[k]}" for k in range(FIRST_PLANE, S1 + 2)},
+    **{FIRST_DISC + k: f"disc {NAMES[k - 1]}/{NAMES[k]}" for k in range(FIRST_PLANE, S1 + 3)},
     CANAL: "canal",
     CORD: "cord",
 }
-"""The values of a label map: 1 to 24 are C1 to L5 with their arches; 100 + n is the disc below vertebra n; the canal is
-what surrounds the cord: fluid, roots and fat."""
+"""The values of a label map, counted from C1: 1 to 24 are C1 to L5 with their arches, 25 is a sixth lumbar vertebra; 100
++ n is the disc below vertebra n; the canal is what surrounds the cord: fluid, roots and fat."""
 
 VERTEBRAL = frozenset(
     (
@@ -56,12 +57,12 @@ def label_map(body: "Body", stack: Stack) -> NDArray[np.uint8]:
 
 
 @compiled
-def _value(kind: int, vertebra: int, disc: int, central: bool) -> int:
-    """The value of a pixel: `vertebra` is the one it lies in, `disc` the plane next to it."""
+def _value(kind: int, vertebra: int, disc: int, last: int, central: bool) -> int:
+    """The value of a pixel: `vertebra` is the one it lies in, `disc` the plane next to it, `last` that of L5/S1."""
     if kind == 1:
-        return vertebra + 1 if vertebra < S1 else SACRUM
+        return vertebra + 1 if vertebra < last else SACRUM
     if kind == 2:
-        return SACRUM if disc > S1 + 1 else FIRST_DISC + disc if disc >= FIRST_PLANE else 0
+        return SACRUM if disc > last + 1 else FIRST_DISC + disc if disc >= FIRST_PLANE else 0
     if kind == 3:
         return CANAL if central else 0
     return CORD if kind == 4 else 0
@@ -71,6 +72,7 @@ def _value(kind: int, vertebra: int, disc: int, central: bool) -> int:
 def _fill(body: Any, planes: Any, kinds: Any, masks: Any) -> None:
     """Fill masks (S, rows, columns); planes as in `render.render_slices`."""
     contour = body.contour
+    last = int(body.whole[0].last_disc)
     for s in range(planes.shape[0]):
         p = planes[s]
         for row in range(masks.shape[1]):
@@ -90,4 +92,4 @@ def _fill(body: Any, planes: Any, kinds: Any, masks: Any) -> None:
                 label = spine_tissue(body, i, t, u, v, up, down)
                 if label != NOTHING:
                     k = i if up < down else i + 1
-                    masks[s, row, column] = _value(kinds[label], i, k, abs(u) <= body.planes[k].canal_half_width)
+                    masks[s, row, column] = _value(kinds[label], i, k, last, abs(u) <= body.planes[k].canal_half_width)

@@ -4,13 +4,8 @@ from dataclasses import replace
 
 import numpy as np
 
-<<<<<<< HEAD
-from spinalis.records import FloatArray, Header
-from spinalis.simulate.anatomy import Subject
-=======
 from spinalis.records import FloatArray
-from spinalis.simulate.anatomy import PLANE_OF_LEVEL, Subject
->>>>>>> c6ca173 (Plan studies as sites do, in five dialects and three layouts)
+from spinalis.simulate.anatomy import Subject
 from spinalis.simulate.elsewhere import ELSEWHERE
 from spinalis.simulate.scanner import Stack, turned_axes
 from spinalis.vocabulary import Plane, Region
@@ -22,13 +17,6 @@ SAGITTAL_FIELD_MM = {Region.LUMBAR: (260.0, 345.0), Region.THORACIC: (300.0, 380
 SMALL_FIELD_MM = {Region.LUMBAR: (190.0, 240.0), Region.THORACIC: (220.0, 280.0), Region.CERVICAL: (160.0, 200.0)}
 AXIAL_RANGE = {Region.LUMBAR: (24.2, 19.8), Region.THORACIC: (18.5, 10.0), Region.CERVICAL: (8.0, 2.0)}
 """First and last plane of a straight axial stack, feet to head."""
-
-AXIAL_DISCS = {
-    Region.LUMBAR: tuple(sorted(PLANE_OF_LEVEL.values(), reverse=True)),
-    Region.CERVICAL: (7, 6, 5, 4, 3),
-    Region.THORACIC: (17, 14, 11),
-}
-"""Discs that get an axial block of their own, feet to head."""
 
 SMALL_FIELD_SHARE = 0.04
 BEHIND_MM = 17.0
@@ -125,6 +113,13 @@ def stations(whole: Stack, subject: Subject, count: int) -> tuple[Stack, ...]:
     return tuple(found)
 
 
+def axial_discs(subject: Subject, region: Region) -> tuple[int, ...]:
+    """The discs that get an axial block of their own, feet to head."""
+    if region is Region.LUMBAR:
+        return tuple(sorted(subject.plane_of_level.values(), reverse=True))
+    return (7, 6, 5, 4, 3) if region is Region.CERVICAL else (17, 14, 11)
+
+
 def axial_stacks(rng: np.random.Generator, subject: Subject, region: Region) -> tuple[Stack, ...]:
     """Axial slices: one straight stack, or a block along each disc, feet to head.
 
@@ -156,17 +151,11 @@ def axial_stacks(rng: np.random.Generator, subject: Subject, region: Region) -> 
         count = int(rng.choice((4, 5, 5, 6)) if region is Region.LUMBAR else rng.choice((3, 4, 5)))
         sideways = rng.random() < 0.4
         blocks = []
-<<<<<<< HEAD
-        for k in sorted(subject.plane_of_level.values(), reverse=True):
-            centre = plane_point(subject, k, 17.0) + np.array((0, 0, rng.normal(0, 1.0)))
-            blocks.append(block(centre, disc_tilt(subject, k) + rng.normal(0, 2), count, thickness * 1.1))
-=======
-        for k in AXIAL_DISCS[region]:
+        for k in axial_discs(subject, region):
             centre = plane_point(subject, k, BEHIND_MM) + np.array((0, 0, rng.normal(0, 1.0)))
             tilt = disc_tilt(subject, k) + rng.normal(0, 2)
             lean = disc_lean(subject, k) if sideways else 0.0
             blocks.append(block(centre, leaning_axes(tilt, turn, lean), count, thickness * factor))
->>>>>>> c6ca173 (Plan studies as sites do, in five dialects and three layouts)
         return tuple(blocks)
     first, last = AXIAL_RANGE[region]
     first, last = first + rng.uniform(0, 0.3), last + rng.uniform(-0.3, 0.1)
