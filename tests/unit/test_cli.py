@@ -456,8 +456,10 @@ def test_packs_are_listed_as_json(run: Run, monkeypatch: pytest.MonkeyPatch) -> 
     assert pack["scores"] == [{"output": "plane", "on": "real", "figures": "F1 0.99 on 200 patients, no-skill 0.40"}]
 
 
-def simulator(monkeypatch: pytest.MonkeyPatch, simulate: Callable[..., Any]) -> None:
-    module = SimpleNamespace(simulate_to_folder=simulate)
+def simulator(
+    monkeypatch: pytest.MonkeyPatch, simulate: Callable[..., Any], benchmark: Callable[..., Any] | None = None
+) -> None:
+    module = SimpleNamespace(simulate_to_folder=simulate, benchmark_to_folder=benchmark or simulate)
     monkeypatch.setitem(sys.modules, "spinalis.simulate.layouts", module)
 
 
@@ -473,6 +475,21 @@ def test_simulate_passes_its_options_on(run: Run, tmp_path: Path, monkeypatch: p
     result = run("simulate", "-o", tmp_path, "--studies", 2, "--seed", 7, "--jobs", 3)
     assert result == Result(code=0, out=f"{tmp_path / 'a'}\n{tmp_path / 'b'}\n", err="")
     assert asked == {"studies": 2, "seed": 7, "profile": "lumbar", "layout": "dicom", "jobs": 3, "compress": False}
+
+
+def test_a_benchmark_takes_neither_studies_nor_seed(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[object] = []
+
+    def benchmark(folder: Path, version: str, *, layout: str, jobs: int, progress: object) -> tuple[Path, ...]:
+        asked.extend((version, layout, jobs))
+        return (folder / "a",)
+
+    simulator(monkeypatch, lambda *_, **__: (), benchmark)
+    assert run("simulate", "-o", tmp_path, "--benchmark", "v1", "--jobs", 2).out == f"{tmp_path / 'a'}\n"
+    assert asked == ["v1", "dicom", 2]
+    for wrong in (("--benchmark", "v1", "--seed", 1), ("--studies", 3), ()):
+        result = run("simulate", "-o", tmp_path, *wrong)
+        assert (result.code, "--benchmark alone" in result.err) == (2, True)
 
 
 def test_an_unknown_profile_fails(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

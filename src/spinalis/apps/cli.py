@@ -176,9 +176,12 @@ def triage(
 @app.command()
 def simulate(  # noqa: PLR0913, PLR0917  one per option
     output: Annotated[Path, typer.Option("-o", "--output", help="Folder for the studies, one below it per study.")],
-    studies: Annotated[int, typer.Option("--studies", min=1, help="How many studies.")],
-    seed: Annotated[int, typer.Option("--seed", min=0, help="The same seed gives the same studies.")],
+    studies: Annotated[int | None, typer.Option("--studies", min=1, help="How many studies.")] = None,
+    seed: Annotated[int | None, typer.Option("--seed", min=0, help="The same seed gives the same studies.")] = None,
     profile: Annotated[str, typer.Option("--profile", help="What is simulated.")] = "lumbar",
+    benchmark: Annotated[
+        str | None, typer.Option("--benchmark", help="The studies of a benchmark set, such as v1.")
+    ] = None,
     layout: Annotated[
         str, typer.Option("--layout", help="How the studies lie on disk: dicom, rsna or nifti.")
     ] = "dicom",
@@ -190,24 +193,29 @@ def simulate(  # noqa: PLR0913, PLR0917  one per option
     The exact truth stands beside them.
     """
     from spinalis.apps import batch  # noqa: PLC0415  as above
-    from spinalis.simulate.layouts import simulate_to_folder  # noqa: PLC0415
+    from spinalis.simulate.layouts import benchmark_to_folder, simulate_to_folder  # noqa: PLC0415
 
+    if (studies is None or seed is None) if benchmark is None else (studies, seed) != (None, None):
+        raise typer.BadParameter("expected --studies with --seed, or --benchmark alone, got another mix. Choose one.")
     batch.prepare_folder(output)
     with terminal.ProgressBar("Simulating") as bar:
 
         def count(done: int, total: int) -> None:
             bar.tell("studies", done / total)
 
-        made = simulate_to_folder(
-            output,
-            studies=studies,
-            seed=seed,
-            profile=profile,
-            layout=layout,
-            jobs=jobs,
-            compress=compress,
-            progress=count,
-        )
+        if benchmark is not None:
+            made = benchmark_to_folder(output, benchmark, layout=layout, jobs=jobs, progress=count)
+        else:
+            made = simulate_to_folder(
+                output,
+                studies=studies or 0,
+                seed=seed or 0,
+                profile=profile,
+                layout=layout,
+                jobs=jobs,
+                compress=compress,
+                progress=count,
+            )
     for folder in made:
         typer.echo(str(folder))
 

@@ -1,6 +1,7 @@
 """A simulator of spine MRI studies: anatomy, disease, tissue, pulse sequence, scanner, study, with exact truth."""
 
-from spinalis.simulate.layouts import simulate_to_folder
+from spinalis.simulate.benchmark import benchmark_studies
+from spinalis.simulate.layouts import benchmark_to_folder, simulate_to_folder
 from spinalis.simulate.study import (
     PROFILES,
     SimulatedSeries,
@@ -15,6 +16,8 @@ __all__ = [
     "SimulatedSeries",
     "SimulatedStudy",
     "Truth",
+    "benchmark_studies",
+    "benchmark_to_folder",
     "iterate_studies",
     "simulate_study",
     "simulate_to_folder",

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from spinalis.records import FloatArray
 from spinalis.simulate.anatomy import NAMES, S1, VERTEBRAE, Subject
@@ -93,7 +94,7 @@ def leading_region(subject: Subject, stack: Stack) -> Region:
     return Region.UNKNOWN
 
 
-def _cut(stack: Stack, centres: FloatArray, semi_axes: FloatArray) -> "np.ndarray[tuple[int, int], np.dtype[np.bool_]]":
+def _cut(stack: Stack, centres: FloatArray, semi_axes: FloatArray) -> NDArray[np.bool_]:
     """Which of N ellipsoids every slice cuts inside the picture: (slices, N).
 
     Args:
@@ -107,7 +108,7 @@ def _cut(stack: Stack, centres: FloatArray, semi_axes: FloatArray) -> "np.ndarra
     return np.asarray((np.abs(distance) <= extent) & _inside(stack, centres))
 
 
-def _inside(stack: Stack, points: FloatArray) -> "np.ndarray[tuple[int], np.dtype[np.bool_]]":
+def _inside(stack: Stack, points: FloatArray) -> NDArray[np.bool_]:
     offset = (points - stack.centre) @ stack.axes.T
     half = np.array([stack.columns - 1, stack.rows - 1]) * stack.pixel_mm / 2
     return np.asarray(np.all(np.abs(offset[:, :2]) <= half, axis=1))

@@ -1,14 +1,8 @@
-"""Simulated studies on disk: whole ones only, each with its truth beside it, several processes at a time."""
+"""Simulated studies on disk: whole ones only, each with its truth beside it."""
 
 import json
-import multiprocessing
-import os
 import shutil
-import signal
-import threading
-from collections.abc import Callable, Generator, Iterable
-from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
@@ -21,7 +15,9 @@ from spinalis.formats.atomic import write_bytes
 from spinalis.formats.dicom import write
 from spinalis.formats.rsna_csv import IMAGES, LABELS
 from spinalis.simulate import nifti_layout, rsna_layout
+from spinalis.simulate.benchmark import Row, recipe, rows_of, verify
 from spinalis.simulate.study import SimulatedStudy, check, simulate_study, study_document
+from spinalis.simulate.workers import mapped
 
 TRUTH = "truth"
 """Folder of the truths beside the studies: inside a study a reader would take them for files of the scanner."""
@@ -40,7 +36,7 @@ class Layout(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
-    """One study to simulate and to write; `layout` and `compress` are as in `simulate_to_folder`."""
+    """One study to simulate and to write; `layout` and `compress` are as in `simulate_to_folder`, `row` its check."""
 
     folder: Path
     seed: int
@@ -48,6 +44,7 @@ class Order:
     profile: str
     layout: Layout = Layout.DICOM
     compress: bool = False
+    row: Row | None = None
 
     @property
     def name(self) -> str:
@@ -120,6 +117,26 @@ def simulate_to_folder(  # noqa: PLR0913  the options of `spinalis simulate`, on
     return write_all(orders, jobs, progress)
 
 
+def benchmark_to_folder(
+    folder: Path, version: str, *, layout: str = Layout.DICOM, jobs: int = 1, progress: Progress | None = None
+) -> tuple[Path, ...]:
+    """Write a benchmark set, every study checked while it is made; otherwise as `simulate_to_folder`.
+
+    Raises:
+        SimulationError: an unknown version, a layout that does not take its profiles, or a study that differs.
+        OutputError: a study cannot be written.
+    """
+    seed, shares = recipe(version)
+    for profile, _ in shares:
+        check(seed, 0, profile)
+        checked_layout(layout, profile)
+    orders = [
+        Order(folder=folder, seed=seed, number=row.number, profile=row.profile, layout=Layout(layout), row=row)
+        for row in rows_of(version)
+    ]
+    return write_all(orders, jobs, progress)
+
+
 def checked_layout(layout: str, profile: str) -> Layout:
     """A layout by its name.
 
@@ -142,7 +159,7 @@ def write_all(orders: list[Order], jobs: int, progress: Progress | None = None) 
     """Write every study that is not there yet, then what belongs to the whole set; see `simulate_to_folder`."""
     done: list[Path] = []
     try:
-        with _written(orders, jobs) as written:
+        with mapped(write_one, orders, jobs) as written:
             for path in written:
                 done.append(path)
                 if progress:
@@ -162,6 +179,8 @@ def write_one(order: Order) -> Path:
     if order.target.exists() and order.truth.exists():
         return order.target
     made = simulate_study(order.seed, order.number, order.profile)
+    if order.row is not None:
+        verify(made, order.row)
     part = order.folder / f".{order.name}.part"
     try:
         for left in (part, order.target):  # of a run that was cut off, and a study whose truth was taken away
@@ -213,32 +232,3 @@ def _write_set(layout: Layout, folder: Path) -> None:
         tables = [truth["tables"] for truth in truths if "tables" in truth]
         there = [found for found in tables if (folder / IMAGES / found[LABELS][0]["study_id"]).is_dir()]
         rsna_layout.write_tables(folder, there)
-
-
-@contextmanager
-def _written(orders: list[Order], jobs: int) -> Generator[Iterable[Path]]:
-    if jobs == 1 or len(orders) == 1:
-        yield map(write_one, orders)
-        return
-    # Spawned, not forked: a fork copies the threads of the libraries in an unknown state.
-    with ProcessPoolExecutor(min(jobs, len(orders)), multiprocessing.get_context("spawn"), _start_worker) as pool:
-        try:
-            yield pool.map(write_one, orders)
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            for worker in multiprocessing.active_children():
-                worker.terminate()
-            raise
-
-
-def _start_worker() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends its workers
-    threading.Thread(target=_follow_parent, daemon=True).start()
-
-
-def _follow_parent() -> None:
-    """End this process with its parent, also when that one is killed."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
