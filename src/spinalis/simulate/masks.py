@@ -27,8 +27,8 @@ MASK_NAMES: dict[int, str] = {
     CANAL: "canal",
     CORD: "cord",
 }
-"""The values of a label map, counted from C1: 1 to 24 are C1 to L5 with their arches, 25 is a sixth lumbar vertebra; 100
-+ n is the disc below vertebra n; the canal is what surrounds the cord: fluid, roots and fat."""
+"""The values of a label map, counted from C1: 1 to 24 are C1 to L5 with their arches, 25 is a sixth lumbar vertebra;
+100 + n is the disc below vertebra n; the canal is what surrounds the cord: fluid, roots and fat."""
 
 VERTEBRAL = frozenset(
     (
