@@ -14,7 +14,12 @@ BY_NAME = {item.name: item for item in CATEGORIES}
 
 def test_names_are_unique_and_sources_are_of_a_known_kind() -> None:
     assert len(BY_NAME) == len(CATEGORIES)
-    assert {source.partition(":")[0] for item in CATEGORIES for source in item.real} == {"spider", "slabs", "volume"}
+    assert {source.partition(":")[0] for item in CATEGORIES for source in item.real} == {
+        "spider",
+        "slabs",
+        "volume",
+        "redrawn",
+    }
 
 
 def test_real_pictures_are_of_the_asked_contrast_and_subset(tree: Path) -> None:  # noqa: F811

@@ -1,6 +1,6 @@
 """Train the localizer: real mid-sagittal slices and simulated ones, side by side."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from spinalis.localize.decode import CHANNELS, FIRST
-from spinalis.models.prepare import InputSpec, apply_matrix, fit_matrix
+from spinalis.models.prepare import InputSpec, apply_matrix, fit_matrix, resample
 from spinalis.records import FloatArray, Image
 from spinalis.train.augment import Spread, apply, draw_matrix
-from spinalis.train.data import spider
+from spinalis.train.data import resynthesized, spider
+from spinalis.train.data.simulated import LEVEL_SIZE, MIDLINE_MM, to_bytes
 from spinalis.train.fit import Draw, FitOptions, Sample, fit
 from spinalis.train.networks.level_unet import LevelUNet
 from spinalis.vocabulary import LEVELS
@@ -51,6 +52,24 @@ def real_examples(items: Sequence[spider.MidSagittal]) -> list[Example]:
         image = item.load().astype(np.uint8)
         points = np.zeros((len(CHANNELS), 2))
         points[known] = item.points * (image.shape[1], image.shape[0]) - 0.5
+        examples.append(Example(image=image, points=points, seen=known, known=known))
+    return examples
+
+
+def resynthesized_examples(items: Iterable[resynthesized.Resynthesized]) -> list[Example]:
+    """Real anatomy in other contrasts: the slices near the midline whose masks show all five levels."""
+    known = np.zeros(len(CHANNELS), bool)
+    known[FIRST : FIRST + len(LEVELS)] = True
+    spec = InputSpec(height=LEVEL_SIZE, width=LEVEL_SIZE)
+    examples = []
+    for item in items:
+        if item.points is None or abs(item.midline_mm) > MIDLINE_MM:
+            continue
+        rows, columns = item.image.shape
+        matrix = fit_matrix((rows, columns), spec)
+        points = np.zeros((len(CHANNELS), 2))
+        points[known] = apply_matrix(matrix, item.points)
+        image = to_bytes(resample(item.image, matrix, (LEVEL_SIZE, LEVEL_SIZE)))
         examples.append(Example(image=image, points=points, seen=known, known=known))
     return examples
 

@@ -4,7 +4,7 @@ Resumes where a cut-short run stopped: simulated studies, checkpoints and finish
 """
 
 import argparse
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from spinalis.localize.decode import CHANNELS
 from spinalis.models import Score, load_pack, load_packs
 from spinalis.models.pack import DEFAULT_FOLDER
 from spinalis.train import grade, judge, levels, triage
-from spinalis.train.data import open_images, spider
+from spinalis.train.data import open_images, resynthesized, spider
 from spinalis.train.data.simulated import Harvest, class_of, fingerprint, harvest, to_bytes
 from spinalis.train.export import PackText, export_onnx, write_pack
 from spinalis.train.fit import FitOptions
@@ -43,6 +43,7 @@ TRIAGE_SHARES = (0.45, 0.2, 0.35)
 """Shares of the batches: simulated spines, simulated other anatomy, real slices (evenly over sources)."""
 
 SIMULATED = "simulated studies by spinalis.simulate (no patient)"
+RESYNTHESIZED = "real SPACE slabs of SPIDER's training patients in other contrasts (CC BY 4.0)"
 SPIDER = "SPIDER mid-sagittal slices, training patients (van der Graaf et al. 2024, CC BY 4.0)"
 LIMITS = (
     "Trained in part or wholly on simulated pictures; not validated on patients beyond the figures above.",
@@ -74,7 +75,8 @@ class Job:
     """Where things are and how much to do. `scale` shrinks data and steps alike, for a quick trial.
 
     `data` holds the open real images; a run of a task goes to `folder`, by default `runs/<task>`, and what it reads is
-    kept in `runs/cache`.
+    kept in `runs/cache`. `redrawn_share` is the share of the real batches (levels) or of all batches (triage) that is
+    real anatomy in other contrasts.
     """
 
     data: Path | None
@@ -85,6 +87,12 @@ class Job:
     threads: int = 1
     accelerator: str = "auto"
     folder: Path | None = None
+    redrawn_share: float = 0.0
+
+    def other_contrasts(self) -> Iterator[resynthesized.Resynthesized]:
+        """Real anatomy in other contrasts; none where the job wants none."""
+        if self.data and self.redrawn_share:
+            yield from resynthesized.read(self.data, TRAINING_SEED)
 
     def recipe(self, name: str) -> dict[str, Any]:
         """A shipped recipe, its steps scaled."""
@@ -121,10 +129,14 @@ def train_levels(job: Job, recipe: Mapping[str, Any]) -> Trained:
     """Train the localizer."""
     items = spider.read(job.data) if job.data else ()
     real = levels.real_examples([item for item in items if item.subset == "training"])
+    redrawn = levels.resynthesized_examples(job.other_contrasts())
     simulated = levels.simulated_examples(job.studies("lumbar-balanced"))
-    network = levels.train(real, simulated, recipe, job.options(recipe, len(real) + len(simulated)), job.run("levels"))
+    examples = len(real) + len(redrawn) + len(simulated)
+    shown = mixed(real, redrawn, job.redrawn_share)
+    network = levels.train(shown, simulated, recipe, job.options(recipe, examples), job.run("levels"))
     spec = levels.input_spec(recipe["size"])
     sources = [f"{len(real)} {SPIDER}"] if real else []
+    sources += [f"{len(redrawn)} slices of {RESYNTHESIZED}"] if redrawn else []
     text = PackText(
         name="levels",
         task="localize",
@@ -172,7 +184,9 @@ def train_triage(job: Job, recipe: Mapping[str, Any]) -> Trained:
     groups = [triage.simulated_examples(spines), triage.simulated_examples(job.studies("other"))]
     sources = _real_sources(job.data, "training")
     shares = [*TRIAGE_SHARES[:2], *[TRIAGE_SHARES[2] / max(1, len(sources)) for _ in sources]]
-    groups += sources.values()
+    shares = [*(np.array(shares) * (1 - job.redrawn_share)), job.redrawn_share]
+    redrawn = triage.resynthesized_examples(job.other_contrasts())
+    groups += [*sources.values(), redrawn]
     network = triage.train(groups, shares, recipe, job.options(recipe, sum(map(len, groups))), job.run("triage"))
     spec = triage.input_spec(recipe["size"])
     unseen = [file for name in CALIBRATION_STUDIES for file in job.studies(name, CALIBRATION_SEED)]
@@ -187,6 +201,7 @@ def train_triage(job: Job, recipe: Mapping[str, Any]) -> Trained:
         training_data=[
             f"{sum(map(len, groups[:2]))} slices of {SIMULATED}; other anatomy is crude",
             *[f"{len(items)} real slices: {name}" for name, items in sources.items()],
+            *([f"{len(redrawn)} slices of {RESYNTHESIZED}"] if redrawn else []),
         ],
         scores=[unjudged("triage")],
         notes=[
@@ -317,6 +332,14 @@ def _score(folder: Path, text: PackText, scores: Sequence[Score]) -> None:
     write_pack(folder, replace(text, scores=scores))
 
 
+def mixed(first: Sequence[levels.Example], second: Sequence[levels.Example], share: float) -> list[levels.Example]:
+    """All of `first` with as many of `second`, evenly taken, repeated where few, as make up `share` of the whole."""
+    if not second or not first:
+        return [*first, *second]
+    wanted = round(share / (1 - share) * len(first))
+    return [*first, *[second[i * len(second) // wanted] for i in range(wanted)]]
+
+
 def _real_sources(root: Path | None, subset: str) -> dict[str, list[triage.Example]]:
     sources: dict[str, list[triage.Example]] = {}
     for item in open_images.read(root, subset) if root else ():
@@ -344,6 +367,9 @@ def main() -> None:
     images = parser.add_mutually_exclusive_group()
     images.add_argument("--data", type=Path, help="folder of the open real images; simulation only where absent")
     images.add_argument("--simulation-only", action="store_true", help="train without real images, even if at hand")
+    parser.add_argument(
+        "--resynthesized", type=float, default=0.0, help="share of real anatomy in other contrasts, 0 to 0.9"
+    )
     parser.add_argument("--out", type=Path, default=DEFAULT_FOLDER, help="folder of packs to write")
     parser.add_argument("--runs", type=Path, default=Path("runs"), help="caches and checkpoints")
     parser.add_argument("--jobs", type=int, default=2, help="simulating processes")
@@ -353,6 +379,8 @@ def main() -> None:
     unknown = set(given.packs) - set(MAKERS)
     if unknown:
         parser.error(f"packs: expected some of {', '.join(MAKERS)}, got {', '.join(sorted(unknown))}")
+    if not 0 <= given.resynthesized <= 0.9:
+        parser.error(f"--resynthesized: expected a share from 0 to 0.9, got {given.resynthesized}")
     job = Job(
         data=None if given.simulation_only else open_images.find_root(given.data),
         runs=given.runs,
@@ -360,6 +388,7 @@ def main() -> None:
         jobs=given.jobs,
         scale=given.scale,
         accelerator=given.accelerator,
+        redrawn_share=given.resynthesized,
     )
     for name, make in MAKERS.items():
         if name in given.packs or not given.packs:

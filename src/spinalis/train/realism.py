@@ -232,7 +232,7 @@ def _tinted(pixels: Bytes, evidence: Image) -> Bytes:
 
 def specimens_of(root: Path, studies: int, seed: int) -> dict[str, list[Specimen]]:
     """Category -> specimens of both sides; SPIDER's training patients only, since the simulator is mended by this."""
-    chosen = [item for item in CATEGORIES if item.real and not item.real[0].startswith("volume:")]
+    chosen = [item for item in CATEGORIES if item.real and item.real[0].startswith(("spider:", "slabs:"))]
     simulated = simulated_pictures(chosen, studies, seed, most_studies=2 * studies)
     found = {}
     for category in chosen:

@@ -1,6 +1,6 @@
 """Train the triage trunk: simulated slices of every kind, real ones wherever they carry a label."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,10 +12,13 @@ from torch import Tensor, nn
 
 from spinalis.models.prepare import InputSpec, fit_matrix, prepare
 from spinalis.train.augment import Spread, apply, draw_matrix
+from spinalis.train.data import resynthesized
+from spinalis.train.data.simulated import TRIAGE_SIZE, class_of, fitted
 from spinalis.train.fit import Draw, FitOptions, Sample, fit
 from spinalis.train.networks.triage_trunk import TriageTrunk
 from spinalis.triage.header import ANATOMIES, REGIONS, SEQUENCES
 from spinalis.triage.label import HEADS, PLANES
+from spinalis.vocabulary import Anatomy, Plane, Region
 
 CLASSES = {
     "anatomy": len(ANATOMIES),
@@ -49,6 +52,18 @@ def simulated_examples(files: Sequence[Path]) -> list[Example]:
             pairs = zip(arrays["triage_images"], arrays["triage_labels"], strict=True)
             examples += [Example(image=image, labels=labels) for image, labels in pairs]
     return examples
+
+
+def resynthesized_examples(items: Iterable[resynthesized.Resynthesized]) -> list[Example]:
+    """Real lumbar anatomy, sagittal, in other contrasts; whether cord is in view is not known."""
+    known = [class_of(ANATOMIES, Anatomy.MR_SPINE), class_of(REGIONS, Region.LUMBAR), class_of(PLANES, Plane.SAGITTAL)]
+    return [
+        Example(
+            image=fitted(item.image, np.eye(2, 3), TRIAGE_SIZE),
+            labels=np.array([*known, class_of(SEQUENCES, item.protocol.sequence), UNKNOWN], np.int8),
+        )
+        for item in items
+    ]
 
 
 def draw_from(groups: Sequence[Sequence[Example]], shares: Sequence[float], spec: InputSpec) -> Draw:

@@ -11,7 +11,8 @@ from spinalis.geometry import display_matrix, patient_plane, to_pixel
 from spinalis.models.prepare import InputSpec, apply_matrix, crop_matrix, resample
 from spinalis.records import FloatArray, Image
 from spinalis.simulate import SimulatedSeries, SimulatedStudy, simulate_study
-from spinalis.train.data import slabs, spider
+from spinalis.simulate.sequence import Contrast
+from spinalis.train.data import resynthesized, slabs, spider
 from spinalis.train.data.open_images import shown
 from spinalis.vocabulary import LEVELS, Level, Plane, Sequence
 
@@ -46,7 +47,8 @@ class Category:
 
     `profile`, `plane`, `sequence` choose simulated series. A sagittal slice is the one nearest to `offset_mm` beside
     the midline. With `crop`, pictures are cut to `CROP_MM` around a level. `real` names the real pictures:
-    `spider:T2w`, `slabs:8.0` (mm beside the midline), `volume:PATH`, or nothing.
+    `spider:T2w`, `slabs:8.0` (mm beside the midline), `volume:PATH`, `redrawn:T1w` (a contrast of `resynthesized`, to
+    be judged beside simulated ones), or nothing.
     """
 
     name: str
@@ -118,6 +120,9 @@ CATEGORIES: tuple[Category, ...] = (
         Sequence.T2W,
         ("volume:nifti/sct_testing_cervical_t2.nii.gz",),
     ),
+    _lumbar("redrawn-t1w", "Lumbar T1w, real anatomy redrawn from SPACE", Sequence.T1W, 0.0, ("redrawn:T1w",)),
+    _lumbar("redrawn-t2w", "Lumbar T2w, real anatomy redrawn from SPACE", Sequence.T2W, 0.0, ("redrawn:T2w",)),
+    _lumbar("redrawn-stir", "Lumbar STIR, real anatomy redrawn from SPACE", Sequence.STIR, 0.0, ("redrawn:STIR",)),
     Category(
         name="thoracic-t2w",
         title="Thoracic and thoracolumbar, sagittal T2w",
@@ -155,6 +160,8 @@ def real_pictures(category: Category, root: Path, subset: str | None = None) -> 
         kind, _, what = source.partition(":")
         if kind == "volume":
             yield from _volume(root / what, category.plane)
+        elif kind == "redrawn":
+            yield from _redrawn(root, Contrast(what))
         else:
             found = _spider(root, what, subset) if kind == "spider" else _slab(root, float(what), subset)
             yield from (_cropped(item, category) for item in found if item.points is not None or not category.crop)
@@ -182,6 +189,11 @@ def _slab(root: Path, beside_mm: float, subset: str | None) -> Iterator[Shown]:
             if beside:
                 best = min(beside, key=lambda item: abs(abs(item.midline_mm) - beside_mm))
                 yield Shown(image=best.load(), patient=best.patient, points=slabs.level_points(best.load_mask()))
+
+
+def _redrawn(root: Path, contrast: Contrast) -> Iterator[Shown]:
+    for item in resynthesized.read(root, seed=1, contrasts=(contrast,), within_mm=0.5 * slabs.SLICE_MM):
+        yield Shown(image=item.image, patient=item.patient, points=item.points)
 
 
 def _volume(path: Path, plane: Plane) -> Iterator[Shown]:
