@@ -3,6 +3,7 @@ import pytest
 
 from spinalis.errors import SimulationError
 from spinalis.records import FloatArray
+from spinalis.simulate import coordinates, kernel
 from spinalis.simulate.anatomy import NAMES, PLANES, S1, VERTEBRAE, WHOLE_ALA, WHOLE_DISC, sample_subject
 from spinalis.simulate.coordinates import Body, locate, warp
 from spinalis.simulate.disease import sample_disease
@@ -147,3 +148,24 @@ def test_a_scoliosis_is_rare_and_narrows_the_discs_on_its_inner_side() -> None:
     assert max(cobb) < 40
     assert agree
     assert all(agree)
+
+
+def test_the_compiled_kernel_agrees_with_plain_python(monkeypatch: pytest.MonkeyPatch) -> None:
+    body, subject = sample_body(np.random.default_rng(8), Junction.LUMBARIZED)
+    rng = np.random.default_rng(0)
+    places = []
+    for _ in range(2500):
+        i, t = int(rng.integers(2, VERTEBRAE - 1)), rng.uniform(0, 1)
+        h = float(subject.vertebrae["height"][i])
+        places.append((i, t, rng.uniform(-25, 25), rng.uniform(-20, 40), (1 - t) * h, t * h))
+    fast = [kernel.healthy_tissue(body, *place) for place in places]
+    for module in (coordinates, kernel):
+        for name, function in list(vars(module).items()):
+            if hasattr(function, "py_func"):
+                monkeypatch.setattr(module, name, function.py_func)
+    rows = {name: getattr(body, name).view(np.recarray) for name in ("planes", "sides", "vertebrae", "whole")}
+    with np.errstate(all="ignore"):
+        slow = [kernel.healthy_tissue(body._replace(**rows), *place) for place in places]
+    assert len(set(fast)) > 12
+    # The compiler may reorder sums, which moves a border by a rounding error.
+    assert np.mean(np.array(fast) == np.array(slow)) > 0.998

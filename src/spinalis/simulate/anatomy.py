@@ -167,6 +167,12 @@ WEDGE_SPREAD = np.interp(np.arange(PLANES), (20, 23, 24, 25), (1.4, 2.8, 3.0, 1.
 UPPER_LUMBAR_TILT = -8.5
 """Mean tilt of L1/L2 and L2/L3, lying on the table."""
 
+MEAN_LORDOSIS = 41.0
+BACKWARD_LEAN = 0.29
+"""A hollow back is shared between a steeper sacrum and an upper lumbar spine that leans back by this much per degree of
+lordosis (L5/S1 against L1 to L3) over the mean. Fitted: in the SPIDER points the lowest and the uppermost line between
+discs do not go together."""
+
 SHEAR_DEG = np.interp(np.arange(VERTEBRAE), (15, 19, 22, 23, 24), (0, 5, 5, 8, 0))
 """How much less a vertebra leans than its end-plates: lumbar bodies are no rectangles.
 
@@ -333,7 +339,7 @@ def _sample_build(rng: np.random.Generator, junction: Junction | str | None) -> 
         female=female,
         age=float(np.clip(rng.normal(52, 17), 18, 90)),
         size=float(np.clip(rng.normal(0.97 if female else 1.06, 0.045), 0.86, 1.2)),
-        curve=float(np.clip(rng.normal(1, 0.34), 0.15, 1.9)),
+        curve=float(np.clip(rng.normal(1, 0.32), 0.2, 1.75)),
         junction=kind,
         shift=shift,
     )
@@ -483,7 +489,9 @@ def _sample_tilt(rng: np.random.Generator, build: Build, planes: NDArray[np.void
     stoop = 17 + 0.25 * max(0.0, build.age - 55)
     posture = (rng.normal(2, 6) - tilt[2], rng.normal(stoop, 7) - tilt[7], 0.0)
     tilt += np.interp(np.arange(PLANES), (2, 7, 19), posture)
-    return np.asarray(tilt + rng.normal(UPPER_LUMBAR_TILT, 4.5) - (tilt[L2] + tilt[L2 + 1]) / 2, float)
+    lordosis = tilt[first] - (tilt[L2] + tilt[L2 + 1]) / 2
+    lean = rng.normal(UPPER_LUMBAR_TILT, 4.5) - BACKWARD_LEAN * (lordosis - MEAN_LORDOSIS)
+    return np.asarray(tilt + lean - (tilt[L2] + tilt[L2 + 1]) / 2, float)
 
 
 def _sample_scoliosis(rng: np.random.Generator) -> tuple[FloatArray, FloatArray]:
@@ -644,7 +652,7 @@ def _sample_whole(
         "ventricle": 0.75 + 0.5 * max(0.0, (build.age - 30) / 60) + rng.uniform(-0.12, 0.25),
         "cord_x": top["cord_half_width"],
         "cord_y": top["cord_half_depth"],
-        "y_hip": frames[S1, 0, 1] - 34 * build.size,
+        "y_hip": 0.6 * frames[S1, 0, 1] + 0.4 * frames[COCCYX, 0, 1] - 64 * build.size,
         "z_hip": frames[COCCYX, 0, 2] + 6,
         "hip_size": 0.3 + 0.7 * build.size,
     }
