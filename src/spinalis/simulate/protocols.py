@@ -38,9 +38,9 @@ def sagittal_stack(rng: np.random.Generator, subject: Subject, region: Region) -
     fields = SMALL_FIELD_MM if rng.random() < SMALL_FIELD_SHARE else SAGITTAL_FIELD_MM
     field = rng.uniform(*fields[region]) * (0.5 + 0.5 * subject.size)
     rows = matrix_size(rng)
-    columns = rows if rng.random() < 0.65 else int(rows * rng.uniform(0.55, 0.85)) // 2 * 2
+    columns = rows if rng.random() < 0.6 else int(rows * rng.uniform(0.45, 0.85)) // 2 * 2
     centre = plane_point(subject, MIDDLE[region], BEHIND_MM)
-    centre += (rng.normal(0, 1.0), rng.normal(-14, 14) * min(1.0, columns / rows), rng.normal(8, 14))
+    centre += (rng.normal(0, 1.0), rng.normal(-5, 17) * min(1.0, columns / rows), rng.normal(3, 16))
     thickness = rng.uniform(3.0, 4.3)
     return Stack(
         plane=Plane.SAGITTAL,
