@@ -430,10 +430,8 @@ def test_a_bug_outside_the_studies_is_told_without_its_text(
 
 
 def test_triage_into_a_table_says_why_it_is_partial(run: Run, world: World, tmp_path: Path) -> None:
-    result = run(
-        "triage", *world((with_warning("Series 3: 2 files damaged were left out."),)), "-o", tmp_path / "t.csv"
-    )
-    assert (result.code, result.err) == (3, "Warning: Series 3: 2 files damaged were left out.\n")
+    result = run("triage", *world((with_warning(NoticeKind.FILES_LOST),)), "-o", tmp_path / "t.csv")
+    assert (result.code, result.err) == (3, "Warning: A sentence.\n")
 
 
 def fake_pack() -> SimpleNamespace:

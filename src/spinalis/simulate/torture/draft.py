@@ -30,6 +30,7 @@ ROWS = 192
 
 SAGITTAL_SLICES, AXIAL_SLICES = 7, 10
 ATTEMPTS = 20
+FIRST_NUMBER = 2
 
 
 @dataclass(slots=True, kw_only=True)
@@ -173,13 +174,15 @@ def small_study(seed: int, variant: int, profile: str = "lumbar") -> tuple[Simul
         chosen = made.series[:2] if profile == "other" else _chosen(made)
         if chosen:
             break
-    small = replace(made, series=tuple(_reduced(one) for one in chosen))
+    small = replace(made, series=tuple(_reduced(one, number) for number, one in enumerate(chosen, start=FIRST_NUMBER)))
     key = sha256(f"torture/{seed}/{variant}/{profile}".encode()).hexdigest()[:12]
     small = replace(small, study=Study(key=key, series=tuple(one.series for one in small.series)))
-    with TemporaryDirectory() as folder:
-        write_study(small.study, Path(folder))
-        contents = tuple(path.read_bytes() for path in sorted(Path(folder).rglob("*.dcm")))
-    return small, contents
+    contents: list[bytes] = []
+    for one in small.series:
+        with TemporaryDirectory() as folder:
+            write_study(replace(small.study, series=(one.series,)), Path(folder))
+            contents += [path.read_bytes() for path in sorted(Path(folder).rglob("*.dcm"))]
+    return small, tuple(contents)
 
 
 def _chosen(made: SimulatedStudy) -> tuple[SimulatedSeries, ...]:
@@ -194,8 +197,8 @@ def _chosen(made: SimulatedStudy) -> tuple[SimulatedSeries, ...]:
     return (*t1, *t2, *axial) if t1 and t2 and axial else ()
 
 
-def _reduced(one: SimulatedSeries) -> SimulatedSeries:
-    """Fewer and smaller slices, at the same places."""
+def _reduced(one: SimulatedSeries, number: int) -> SimulatedSeries:
+    """Fewer and smaller slices, at the same places, under another number."""
     series = one.series
     most = SAGITTAL_SLICES if one.plane is Plane.SAGITTAL else AXIAL_SLICES if len(series.slices) > 8 else 2
     count = len(series.slices)
@@ -214,7 +217,7 @@ def _reduced(one: SimulatedSeries) -> SimulatedSeries:
         return np.asarray(pixels[index], np.float32)
 
     slices = tuple(_slice(series, k, (series.rows / rows, series.columns / columns)) for k in kept)
-    record = replace(series, rows=rows, columns=columns, slices=slices, load=load)
+    record = replace(series, key=f"{number:03d}", number=number, rows=rows, columns=columns, slices=slices, load=load)
     return replace(one, series=record, pixels=pixels, slices=tuple(one.slices[k] for k in kept))
 
 
