@@ -8,6 +8,7 @@ import pytest
 from benchmarks.torture import SEED, answer_to
 
 from spinalis.errors import SimulationError
+from spinalis.simulate.layouts import simulate_to_folder
 from spinalis.simulate.torture import (
     KINDS,
     Answer,
@@ -66,6 +67,22 @@ def test_a_set_of_500_has_every_kind_several_times_and_the_same_patient_per_vari
 def test_the_same_number_gives_the_same_bytes(name: str) -> None:
     number = NAMES.index(name)
     assert torture_study(SEED, number).files == torture_study(SEED, number).files
+
+
+def test_the_set_is_written_with_its_expectations_beside_it(tmp_path: Path) -> None:
+    folders = simulate_to_folder(tmp_path, studies=2, seed=SEED, profile="torture")
+    assert [folder.name for folder in folders] == ["torture-2024-00000", "torture-2024-00001"]
+    truth = json.loads((tmp_path / "truth" / "torture-2024-00001.json").read_text())
+    tortured = torture_study(SEED, 1)
+    assert (truth["kind"], truth["entry"]) == (NAMES[1], ".")
+    assert expectation_of(truth["expected"]) == tortured.expected
+    written = {path.relative_to(folders[1]).as_posix() for path in folders[1].rglob("*.dcm")}
+    assert written == {name for name, _ in tortured.files}
+
+
+def test_the_set_comes_as_dicom_only(tmp_path: Path) -> None:
+    with pytest.raises(SimulationError, match="expected the layout dicom"):
+        simulate_to_folder(tmp_path, studies=1, seed=SEED, profile="torture", layout="nifti")
 
 
 def test_a_negative_seed_is_refused() -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from pydicom.uid import JPEGLSLossless
@@ -16,8 +17,12 @@ from spinalis.formats.dicom import write
 from spinalis.formats.rsna_csv import IMAGES, LABELS
 from spinalis.simulate import nifti_layout, rsna_layout
 from spinalis.simulate.benchmark import Row, recipe, rows_of, verify
-from spinalis.simulate.study import SimulatedStudy, check, simulate_study, study_document
+from spinalis.simulate.study import PROFILES, SimulatedStudy, check, simulate_study, study_document
+from spinalis.simulate.torture import torture_study, write_files
 from spinalis.simulate.workers import mapped
+
+TORTURE = "torture"
+"""The profile of `spinalis.simulate.torture`."""
 
 TRUTH = "truth"
 """Folder of the truths beside the studies: inside a study a reader would take them for files of the scanner."""
@@ -89,7 +94,7 @@ def simulate_to_folder(  # noqa: PLR0913  the options of `spinalis simulate`, on
         folder: gets one folder per study, and `truth/<study>.json`.
         studies: how many, numbered from 0.
         seed: the seed of the set.
-        profile: see `simulate_study`.
+        profile: see `simulate_study`; or `torture`, whose truths carry the expected answer (see `torture`).
         layout: `dicom` (a folder per study, a folder per series), `rsna` (as the competition's set of 2024, see
             `rsna_layout`; lumbar profiles only) or `nifti` (BIDS names and label maps, see `nifti_layout`).
         jobs: processes; the files are the same for any number.
@@ -108,7 +113,7 @@ def simulate_to_folder(  # noqa: PLR0913  the options of `spinalis simulate`, on
         raise SimulationError(
             f"Simulation: expected at least one study and one job, got {studies} and {jobs}. Ask for more."
         )
-    check(seed, 0, profile)
+    check(seed, 0, PROFILES[0] if profile == TORTURE else profile)
     form = checked_layout(layout, profile)
     orders = [
         Order(folder=folder, seed=seed, number=number, profile=profile, layout=form, compress=compress)
@@ -150,6 +155,8 @@ def checked_layout(layout: str, profile: str) -> Layout:
             f"RSNA layout: expected the profile {' or '.join(rsna_layout.PROFILES)}, got {profile!r}. "
             "Only lumbar studies have its grades; choose another layout."
         )
+    if layout != Layout.DICOM and profile == TORTURE:
+        raise SimulationError(f"Torture: expected the layout dicom, got {layout!r}. Its oddities are those of DICOM.")
     if layout == Layout.NIFTI:
         nifti_layout.load_nibabel()
     return Layout(layout)
@@ -178,17 +185,13 @@ def write_one(order: Order) -> Path:
     """
     if order.target.exists() and order.truth.exists():
         return order.target
-    made = simulate_study(order.seed, order.number, order.profile)
-    if order.row is not None:
-        verify(made, order.row)
     part = order.folder / f".{order.name}.part"
     try:
         for left in (part, order.target):  # of a run that was cut off, and a study whose truth was taken away
             shutil.rmtree(left, ignore_errors=True)
         part.mkdir(parents=True)
         order.truth.parent.mkdir(exist_ok=True)
-        written, rows = _write_files(made, part, order)
-        document = {**study_document(made), **({"tables": rows} if rows else {})}
+        written, document = _write_study(part, order)
         write_bytes(order.truth, json.dumps(document, indent=1).encode())
         order.target.parent.mkdir(exist_ok=True)
         written.rename(order.target)
@@ -202,6 +205,19 @@ def write_one(order: Order) -> Path:
         if order.truth.exists() and not order.target.exists():
             order.truth.unlink()
     return order.target
+
+
+def _write_study(part: Path, order: Order) -> tuple[Path, dict[str, Any]]:
+    """Make a study and write it below `part`; the folder that is to get the study's name, and its truth."""
+    if order.profile == TORTURE:
+        tortured = torture_study(order.seed, order.number)
+        write_files(tortured, part)
+        return part, tortured.document()
+    made = simulate_study(order.seed, order.number, order.profile)
+    if order.row is not None:
+        verify(made, order.row)
+    written, rows = _write_files(made, part, order)
+    return written, {**study_document(made), **({"tables": rows} if rows else {})}
 
 
 def _write_files(made: SimulatedStudy, part: Path, order: Order) -> tuple[Path, dict[str, list[dict[str, str]]]]:

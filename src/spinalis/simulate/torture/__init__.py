@@ -7,11 +7,12 @@ show the same patient, so that the answer to a harmless oddity can be held again
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from spinalis.simulate.torture import files, headers, order, pixels
 from spinalis.simulate.torture.draft import Draft, draft_of
 from spinalis.simulate.torture.expectation import Answer, Expectation, ExpectedSeries, Likeness, expectation_of
-from spinalis.simulate.truth import Truth
+from spinalis.simulate.truth import Truth, truth_document
 
 __all__ = [
     "KINDS",
@@ -40,6 +41,17 @@ class TorturedStudy:
     entry: str
     expected: Expectation
     truth: Truth = field(repr=False)
+
+    def document(self) -> dict[str, Any]:
+        """What stands in its truth: kind, entry, the expected answer, and where everything lies."""
+        return {
+            "schema": "spinalis-torture/1",
+            "kind": self.kind,
+            "variant": self.variant,
+            "entry": self.entry,
+            "expected": self.expected.document(),
+            **truth_document(self.truth),
+        }
 
 
 def kind_of(number: int) -> tuple[str, int]:

@@ -192,7 +192,7 @@ def three_plane_localizer(draft: Draft) -> None:
         dataset.ImageType = ["ORIGINAL", "PRIMARY", "LOCALIZER"]
         dataset.SeriesDescription = "3-pl localizer"
     draft.sheets += scouts
-    expected = ExpectedSeries(number=1, slices=3, parts=(2, 3), flags=("localizer", "not_parallel"))
+    expected = ExpectedSeries(number=1, slices=3, parts=(2, 3), flags=("localizer", "split"))
     draft.expect(series=(*draft.expected.series, expected), like=Likeness(grades="free"))
 
 
