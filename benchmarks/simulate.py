@@ -15,7 +15,7 @@ import numpy as np
 from spinalis.simulate import simulate_study
 from spinalis.simulate.protocols import axial_stacks, sagittal_stack
 from spinalis.simulate.scanner import Stack, distances_to, turned_axes
-from spinalis.simulate.sequence import Contrast, sample_protocol, signal_table
+from spinalis.simulate.sequence import Contrast, sample_protocol
 from spinalis.simulate.study import expose, render_labels, sample_body
 from spinalis.simulate.tissue import sample_tissues
 from spinalis.vocabulary import Plane, Region
@@ -57,8 +57,7 @@ def main() -> None:
         anatomy = render_labels(body, stack)
         distances = distances_to(stack, subject)
         for contrast in contrasts[:count]:
-            table = signal_table(sample_protocol(rng, contrast, 1.5), tissues)
-            expose(rng, anatomy, (*table, tissues.texture), stack, distances)
+            expose(rng, anatomy, (sample_protocol(rng, contrast, 1.5), tissues), stack, distances)
 
     unit = seconds(fixed_work)
     print(f"{'fixed NumPy work':24s} {unit:5.2f} s; in brackets: times over it")

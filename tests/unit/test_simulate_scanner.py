@@ -8,8 +8,11 @@ from spinalis.geometry import patient_plane, to_patient
 from spinalis.records import FloatArray
 from spinalis.simulate.anatomy import sample_subject
 from spinalis.simulate.protocols import axial_stacks, sagittal_stack
-from spinalis.simulate.scanner import Artefacts, Stack, sample_artefacts, scan, turned_axes
+from spinalis.simulate.scanner import Artefacts, Stack, measured, sample_artefacts, scan, turned_axes, within
+from spinalis.simulate.sequence import Contrast, Protocol
 from spinalis.vocabulary import Plane, Region
+
+PLAIN = Protocol(contrast=Contrast.T2W, kind="se", repetition_ms=3500, echo_ms=100)
 
 
 @pytest.fixture
@@ -51,7 +54,7 @@ def test_the_scan_keeps_bright_brighter_than_dark_and_air_darkest(stack: Stack) 
     images[0, :, 20:40, 24:38] = 0.9
     away = np.zeros((stack.rows, stack.columns))
     for seed in range(10):
-        artefacts = replace(sample_artefacts(np.random.default_rng(seed), stack), bias=np.zeros(5), band=1.0)
+        artefacts = replace(sample_artefacts(np.random.default_rng(seed), stack, PLAIN), bias=np.zeros(5), band=1.0)
         pixels = scan(rng, images, stack, artefacts, (away - 100, away))
         assert pixels.dtype == np.uint16
         air, dark, bright = (pixels[:, 25:35, part].mean() for part in (slice(0, 6), slice(13, 21), slice(27, 35)))
@@ -78,7 +81,7 @@ def test_sagittal_slices_reach_both_foramina() -> None:
 def clean(stack: Stack, seed: int = 0) -> Artefacts:
     """No artefact but a whisper of noise."""
     return replace(
-        sample_artefacts(np.random.default_rng(seed), stack),
+        sample_artefacts(np.random.default_rng(seed), stack, PLAIN),
         fat_shift_px=0.0,
         blur_px=(0.25, 0.25),
         ghost=0.0,
@@ -90,6 +93,8 @@ def clean(stack: Stack, seed: int = 0) -> Artefacts:
         noise=1e-3,
         gamma=1.0,
         full_scale=1000.0,
+        flow=0.0,
+        fat_failure=None,
         spike=None,
         zipper=None,
     )
@@ -141,6 +146,68 @@ def test_a_zipper_marks_its_row_and_a_spike_its_slice(stack: Stack) -> None:
 
 
 def test_most_series_have_neither_spike_nor_zipper(stack: Stack) -> None:
-    drawn = [sample_artefacts(np.random.default_rng(seed), stack) for seed in range(600)]
+    drawn = [sample_artefacts(np.random.default_rng(seed), stack, PLAIN) for seed in range(600)]
     assert 0 < sum(one.zipper is not None for one in drawn) < 20
     assert sum(one.spike is not None for one in drawn) < 15
+
+
+def test_a_stronger_field_gives_less_noise_and_a_wider_fat_shift(stack: Stack) -> None:
+    drawn = {
+        field: [
+            sample_artefacts(np.random.default_rng(seed), stack, replace(PLAIN, field_t=field)) for seed in range(40)
+        ]
+        for field in (0.5, 3.0)
+    }
+    for weak, strong in zip(drawn[0.5], drawn[3.0], strict=True):
+        assert weak.noise > 1.5 * strong.noise
+        assert abs(weak.fat_shift_px) < abs(strong.fat_shift_px) <= 2.5 / stack.pixel_mm
+
+
+def test_the_contrast_decides_what_is_seen(stack: Stack) -> None:
+    def drawn(**changes: object) -> list[Artefacts]:
+        protocol = replace(PLAIN, **changes)  # type: ignore[arg-type]
+        return [sample_artefacts(np.random.default_rng(seed), stack, protocol) for seed in range(200)]
+
+    assert 60 < sum(one.flow > 0 for one in drawn()) < 120
+    assert not any(one.flow > 0 for one in drawn(contrast=Contrast.T1W, echo_ms=10.0))
+    assert not any(one.flow > 0 for one in drawn(contrast=Contrast.GRE, kind="gre"))
+    assert not any(one.fat_failure for one in drawn())
+    assert 20 < sum(one.fat_failure is not None for one in drawn(contrast=Contrast.T2W_FS, fat_left=0.05)) < 65
+    assert all(one.coil_mm > 1e5 and one.band == 1 for one in drawn(contrast=Contrast.ADC))
+    assert any(one.band < 1 for one in drawn())
+    assert not any(one.band < 1 for one in drawn(contrast=Contrast.T2_SPACE))
+
+
+@pytest.mark.parametrize("down", [True, False], ids=["down the columns", "along the rows"])
+def test_what_lies_beyond_the_field_folds_onto_the_opposite_side(stack: Stack, down: bool) -> None:
+    rows, columns = stack.rows + 20 * down, stack.columns + 20 * (not down)
+    water = np.full((stack.count, rows, columns), 0.5, np.float32)
+    outside = (slice(None), slice(2, 6)) if down else (slice(None), slice(None), slice(2, 6))
+    water[outside] = 1.0
+    away = np.zeros((rows, columns))
+    made = scan(np.random.default_rng(1), np.stack([water, 0 * water]), stack, clean(stack), (away - 100, away)).astype(
+        float
+    )
+    assert made.shape == (stack.count, stack.rows, stack.columns)
+    line = made[2, :, 20] if down else made[2, 20]
+    plain, folded, both = line[20], line[-10 + 3], line[-2]
+    assert both == pytest.approx(2 * plain, rel=0.06)
+    assert folded == pytest.approx(3 * plain, rel=0.06)
+
+
+def test_few_stacks_fold_and_their_field_stays_in_the_middle(stack: Stack) -> None:
+    drawn = [measured(np.random.default_rng(seed), stack) for seed in range(600)]
+    larger = [one for one in drawn if one is not stack]
+    assert 10 < len(larger) < 45
+    assert {(one.rows > stack.rows, one.columns > stack.columns) for one in larger} == {(True, False), (False, True)}
+    for one in larger:
+        places = np.broadcast_to(one.positions(), (stack.count, one.rows, one.columns, 3))
+        np.testing.assert_allclose(within(places, stack)[0], stack.positions(), atol=1e-9)
+
+
+def test_saturation_fails_on_one_side_only(stack: Stack) -> None:
+    shape = (stack.count, stack.rows, stack.columns)
+    fat = np.full(shape, 0.05, np.float32)
+    failed = scanned(stack, 0 * fat + 0.2, fat, replace(clean(stack), fat_failure=(0.0, 0.7, 15.0)))[2, 30]
+    assert failed[:34].std() < 0.02 * failed[10]
+    assert failed[-3] == pytest.approx(failed[10] * (0.2 + 0.75) / 0.25, rel=0.08)

@@ -22,8 +22,13 @@ T2W_DIXON_ECHO_MS = 60.0
 RELAXIVITY = 5.1
 """Of gadobutrol in plasma at 1.5 to 3 T, per mmol/l and second."""
 
-FAT_OFFSET_HZ_PER_T = 3.4 * 42.577
-"""Fat precesses 3.4 ppm slower than water."""
+FAT_PPM = 3.4
+"""Fat precesses so much slower than water."""
+
+HZ_PER_PPM_T = 42.577
+"""Protons precess by so much faster for every ppm of the field, per tesla."""
+
+FAT_OFFSET_HZ_PER_T = FAT_PPM * HZ_PER_PPM_T
 
 FAT_DIFFUSION_UM2_MS = 0.05
 """Fat hardly diffuses. Cited from memory."""

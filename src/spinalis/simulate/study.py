@@ -5,7 +5,7 @@ made, not when this file is.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
@@ -20,14 +20,16 @@ from spinalis.simulate.coverage import DISCS, SliceTruth, slice_truths
 from spinalis.simulate.dialects import Acquired, Site, file_form, sample_site, write_header
 from spinalis.simulate.disease import forced, sample_disease
 from spinalis.simulate.elsewhere import ELSEWHERE, SHARES
+from spinalis.simulate.flow import darken
 from spinalis.simulate.grades import judge
 from spinalis.simulate.junction import Junction
+from spinalis.simulate.metal import bend
 from spinalis.simulate.pathology import shape
 from spinalis.simulate.practice import draw_field, plan_study, plan_whole_spine
 from spinalis.simulate.protocols import other_stack
-from spinalis.simulate.scanner import SAMPLE_OFFSETS, Stack, distances_to, sample_artefacts, scan
+from spinalis.simulate.scanner import SAMPLE_OFFSETS, Stack, distances_to, measured, sample_artefacts, scan, within
 from spinalis.simulate.sequence import DIXON, Contrast, Protocol, sample_protocol, signal_table
-from spinalis.simulate.tissue import sample_tissues
+from spinalis.simulate.tissue import TissueTable, sample_tissues
 from spinalis.simulate.truth import Truth, measures_of, truth_document, truth_of
 from spinalis.vocabulary import Anatomy, Plane, Region, Sequence
 
@@ -200,8 +202,8 @@ def _acquire(
     found: list[SimulatedSeries] = []
     number = 1
     for planned in plan:
-        rendered = [(stack, render_labels(body, stack)) for stack in planned.stacks]
-        truths = [slice_truths(subject, stack, _cord(labels, stack)) for stack, (labels, _) in rendered]
+        rendered = [(stack, render_labels(body, measured(rng, stack))) for stack in planned.stacks]
+        truths = [slice_truths(subject, stack, _cord(within(labels, stack), stack)) for stack, (labels, _) in rendered]
         for contrast in planned.contrasts:
             number += 1
             if contrast not in protocols:
@@ -209,8 +211,10 @@ def _acquire(
                 source = np.random.default_rng(dixon) if contrast in DIXON else rng
                 protocols[contrast] = sample_protocol(source, contrast, field_t)
             protocol = protocols[contrast]
-            tables = (*signal_table(protocol, tissues), tissues.texture)
-            pixels = [expose(rng, anatomy, tables, stack, distances_to(stack, subject)) for stack, anatomy in rendered]
+            pixels = [
+                expose(rng, anatomy, (protocol, tissues), stack, distances_to(stack, subject, anatomy[1].shape))
+                for stack, anatomy in rendered
+            ]
             acquired = Acquired(
                 stack=planned.stacks[0],
                 protocol=protocol,
@@ -278,10 +282,9 @@ def _acquire_other(rng: np.random.Generator, subject: Subject, body: "Body") -> 
         anatomy = part_labels(shown, subject.noise, size, stack) if shown.parts else render_labels(body, stack)
         contrast = OTHER_CONTRASTS[int(rng.choice(len(OTHER_CONTRASTS), p=OTHER_SHARES))]
         protocol = sample_protocol(rng, contrast, field_t)
-        tables = (*signal_table(protocol, tissues), tissues.texture)
         away = np.zeros((stack.rows, stack.columns))
         distances = (away - 100.0, away) if shown.still else distances_to(stack, subject)
-        pixels = expose(rng, anatomy, tables, stack, distances)
+        pixels = expose(rng, anatomy, (protocol, tissues), stack, distances)
         truths = (SliceTruth(cord=False, regions=(), levels=(), side=None),) * stack.count
         acquired = Acquired(stack=stack, protocol=protocol, region=Region.UNKNOWN, other=kind)
         found += _series_of(rng, site, acquired, (stack,), [pixels], [truths], place + 2)
@@ -311,16 +314,22 @@ def _cord(labels: NDArray[np.uint8], stack: Stack) -> tuple[bool, ...]:
 def expose(
     rng: np.random.Generator,
     anatomy: tuple[NDArray[np.uint8], NDArray[np.float32]],
-    tables: tuple[FloatArray, FloatArray, FloatArray],
+    physics: tuple[Protocol, TissueTable],
     stack: Stack,
     distances: tuple[FloatArray, FloatArray],
 ) -> NDArray[np.uint16]:
-    """Scan a rendered stack: `tables` are signal of water, of fat, and strength of texture by label."""
+    """Scan labels and texture as `render_labels` gives them: of the stack, or of the larger one that was `measured`."""
     from spinalis.simulate.render import shade  # noqa: PLC0415
 
-    images = np.empty((2, *anatomy[1].shape), np.float32)
-    shade(*anatomy, *tables, images)
-    pixels = scan(rng, images, stack, sample_artefacts(rng, stack), distances)
+    protocol, tissues = physics
+    labels, texture = anatomy
+    images = np.empty((2, *texture.shape), np.float32)
+    shade(labels, texture, *signal_table(protocol, tissues), tissues.texture, images)
+    artefacts = sample_artefacts(rng, stack, protocol)
+    wide = replace(stack, rows=texture.shape[1], columns=texture.shape[2])
+    darken(rng, images, labels, wide, artefacts)
+    bend(images, labels, wide, protocol, artefacts)
+    pixels = scan(rng, images, stack, artefacts, distances)
     pixels.flags.writeable = False
     return pixels
 
