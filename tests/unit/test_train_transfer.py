@@ -7,7 +7,7 @@ import pytest
 from spinalis.errors import RecipeError
 from spinalis.models import Pack
 from spinalis.train import transfer
-from spinalis.train.data.open_images import Labels, RealSlice
+from spinalis.train.data.real_slice import Labels, RealSlice
 from spinalis.triage.header import ANATOMIES, REGIONS, SEQUENCES
 from spinalis.triage.label import PLANES
 from spinalis.vocabulary import Anatomy, Plane, Region, Sequence
@@ -23,7 +23,7 @@ def simulated_only(pack: Pack, *training_data: str) -> Pack:
 def real_slice(sequence: Sequence, patient: str, *, cord: bool | None = None) -> RealSlice:
     labels = Labels(anatomy=Anatomy.MR_SPINE, region=Region.LUMBAR, plane=Plane.SAGITTAL, sequence=sequence, cord=cord)
     image = np.zeros((8, 8), np.float32)
-    return RealSlice(image=image, labels=labels, source="spider", patient=f"spider-{patient}", subset="training")
+    return RealSlice(load=lambda: image, labels=labels, source="spider", patient=f"spider-{patient}", subset="training")
 
 
 def one_hot(words: tuple[object, ...], said: list[object], sure: float = 0.9) -> np.ndarray:

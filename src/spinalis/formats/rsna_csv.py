@@ -15,14 +15,14 @@ Source:
 
 import csv
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from io import StringIO
 from pathlib import Path
 from typing import TypeVar
 
-from spinalis.errors import TableError
+from spinalis.formats import csv_rows
 from spinalis.formats.atomic import write_bytes
 from spinalis.vocabulary import CONDITIONS, LEVELS, SEVERITIES, Condition, Level, Plane, Sequence, Severity
 
@@ -83,7 +83,7 @@ def read_grades(path: Path) -> dict[str, Grades]:
         TableError: the file breaks a rule of the layout.
     """
     found: dict[str, Grades] = {}
-    for line, row in _rows(path, ("study_id", *_COLUMN_OF.values())):
+    for line, row in csv_rows.read(path, ("study_id", *_COLUMN_OF.values())):
         study = _name(path, line, row, "study_id")
         _check_new(path, line, "study_id", study in found)
         found[study] = {place: _severity(path, line, row, column) for place, column in _COLUMN_OF.items()}
@@ -98,10 +98,10 @@ def read_points(path: Path) -> tuple[LabelPoint, ...]:
     """
     columns = ("study_id", "series_id", "instance_number", "condition", "level", "x", "y")
     found = []
-    for line, row in _rows(path, columns):
+    for line, row in csv_rows.read(path, columns):
         instance = row["instance_number"]
         if not instance.isdecimal():
-            raise _broken(path, line, "a whole number in instance_number", instance)
+            raise csv_rows.broken(path, line, "a whole number in instance_number", instance)
         found.append(
             LabelPoint(
                 study=_name(path, line, row, "study_id"),
@@ -123,7 +123,7 @@ def read_descriptions(path: Path) -> dict[tuple[str, str], SeriesKind]:
         TableError: the file breaks a rule of the layout.
     """
     found: dict[tuple[str, str], SeriesKind] = {}
-    for line, row in _rows(path, ("study_id", "series_id", "series_description")):
+    for line, row in csv_rows.read(path, ("study_id", "series_id", "series_description")):
         key = _name(path, line, row, "study_id"), _name(path, line, row, "series_id")
         _check_new(path, line, "pair of study_id and series_id", key in found)
         found[key] = _word(path, line, row, "series_description", SeriesKind)
@@ -137,7 +137,7 @@ def read_predictions(path: Path) -> dict[str, dict[Place, Probabilities]]:
         TableError: the file breaks a rule of the layout, or three numbers are no probabilities.
     """
     found: dict[str, dict[Place, Probabilities]] = {}
-    for line, row in _rows(path, ("row_id", *_GRADE_COLUMNS)):
+    for line, row in csv_rows.read(path, ("row_id", *_GRADE_COLUMNS)):
         study, place = _split_row_id(path, line, row["row_id"])
         places = found.setdefault(study, {})
         _check_new(path, line, "row_id", place in places)
@@ -160,48 +160,15 @@ def write_predictions(predictions: Mapping[str, Mapping[Place, Probabilities]], 
     write_bytes(path, text.getvalue().encode())
 
 
-def _rows(path: Path, columns: tuple[str, ...]) -> Iterator[tuple[int, dict[str, str]]]:
-    """The rows below the header with their line number; each holds exactly the columns of the header."""
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise TableError(
-            f"{path.name}: expected a readable file, got {error.strerror or type(error).__name__}. Check the path."
-        ) from error
-    except UnicodeDecodeError as error:
-        raise TableError(f"{path.name}: expected UTF-8 text, got other bytes. Save it as UTF-8 csv.") from error
-    lines = csv.reader(StringIO(text, newline=""), strict=True)
-    try:
-        header = [name.strip() for name in next(lines, [])]
-        _check_header(path, header, columns)
-        for cells in lines:
-            if not any(cells):
-                continue
-            if len(cells) != len(header):
-                raise _broken(path, lines.line_num, f"{len(header)} cells", f"{len(cells)}")
-            yield lines.line_num, {name: cell.strip() for name, cell in zip(header, cells, strict=True)}
-    except csv.Error as error:
-        raise _broken(path, lines.line_num, "well-formed csv", str(error)) from error
-
-
-def _check_header(path: Path, header: list[str], columns: tuple[str, ...]) -> None:
-    missing = [name for name in columns if name not in header]
-    if missing:
-        raise _broken(path, 1, f"a column {missing[0]}", ", ".join(header[:4]) or "an empty file")
-    twice = [name for name in columns if header.count(name) > 1]
-    if twice:
-        raise _broken(path, 1, f"one column {twice[0]}", f"{header.count(twice[0])} of them")
-
-
 def _name(path: Path, line: int, row: Mapping[str, str], column: str) -> str:
     if not row[column]:
-        raise _broken(path, line, f"a {column}", "an empty cell")
+        raise csv_rows.broken(path, line, f"a {column}", "an empty cell")
     return row[column]
 
 
 def _check_new(path: Path, line: int, what: str, known: bool) -> None:
     if known:
-        raise _broken(path, line, f"each {what} once", "one that an earlier line has")
+        raise csv_rows.broken(path, line, f"each {what} once", "one that an earlier line has")
 
 
 def _severity(path: Path, line: int, row: Mapping[str, str], column: str) -> Severity | None:
@@ -213,7 +180,7 @@ def _word(path: Path, line: int, row: Mapping[str, str], column: str, kind: type
         return kind(row[column])
     except ValueError as error:
         words = ", ".join(str(word) for word in kind)
-        raise _broken(path, line, f"one of {words} in {column}", row[column] or "an empty cell") from error
+        raise csv_rows.broken(path, line, f"one of {words} in {column}", row[column] or "an empty cell") from error
 
 
 def _number(path: Path, line: int, row: Mapping[str, str], column: str) -> float:
@@ -222,7 +189,7 @@ def _number(path: Path, line: int, row: Mapping[str, str], column: str) -> float
     except ValueError:
         value = math.nan
     if not math.isfinite(value):
-        raise _broken(path, line, f"a number in {column}", row[column] or "an empty cell")
+        raise csv_rows.broken(path, line, f"a number in {column}", row[column] or "an empty cell")
     return value
 
 
@@ -232,18 +199,16 @@ def _split_row_id(path: Path, line: int, row_id: str) -> tuple[str, Place]:
         if study and study != row_id:
             return study, place
     ending = "_".join(row_id.split("_")[1:])
-    raise _broken(path, line, "<study>_<condition>_<level> in row_id", f"one that ends in {ending or 'nothing'}")
+    raise csv_rows.broken(
+        path, line, "<study>_<condition>_<level> in row_id", f"one that ends in {ending or 'nothing'}"
+    )
 
 
 def _probabilities(path: Path, line: int, row: Mapping[str, str]) -> Probabilities:
     first, second, third = (_number(path, line, row, column) for column in _GRADE_COLUMNS)
     found = first, second, third
     if min(found) < 0 or max(found) > 1:
-        raise _broken(path, line, "probabilities in 0..1", ", ".join(f"{value:g}" for value in found))
+        raise csv_rows.broken(path, line, "probabilities in 0..1", ", ".join(f"{value:g}" for value in found))
     if abs(sum(found) - 1) > SUM_TOLERANCE:
-        raise _broken(path, line, "probabilities that sum to 1", f"{sum(found):g}")
+        raise csv_rows.broken(path, line, "probabilities that sum to 1", f"{sum(found):g}")
     return found
-
-
-def _broken(path: Path, line: int, rule: str, value: str) -> TableError:
-    return TableError(f"{path.name}, line {line}: expected {rule}, got {value}. Correct this line.")

@@ -11,8 +11,10 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from spinalis.errors import RecipeError
 from spinalis.evaluate.tables import percent
 from spinalis.grade.crops import SLOTS
 from spinalis.grade.grade import VIEWS_OF
@@ -20,8 +22,9 @@ from spinalis.localize.decode import CHANNELS
 from spinalis.models import Score, load_pack, load_packs
 from spinalis.models.pack import DEFAULT_FOLDER
 from spinalis.train import grade, judge, levels, triage
-from spinalis.train.data import open_images, resynthesized, spider
-from spinalis.train.data.simulated import Harvest, class_of, fingerprint, harvest, to_bytes
+from spinalis.train.data import open_images, public_sets, resynthesized, spider
+from spinalis.train.data.real_slice import TRAINING, Labels
+from spinalis.train.data.simulated import TRIAGE_SIZE, Harvest, class_of, fingerprint, fitted, harvest, to_bytes
 from spinalis.train.export import PackText, export_onnx, write_pack
 from spinalis.train.fit import FitOptions
 from spinalis.train.networks.bag_grader import BagGrader
@@ -41,6 +44,9 @@ CALIBRATION_STUDIES: Mapping[str, int] = {"lumbar": 80, "cervical": 10, "thoraci
 
 TRIAGE_SHARES = (0.45, 0.2, 0.35)
 """Shares of the batches: simulated spines, simulated other anatomy, real slices (evenly over sources)."""
+
+MOST_SLICES = 10_000
+"""Of each set that `--source` adds, at most so many slices are kept in memory (37 kB each), drawn by seed."""
 
 SIMULATED = "simulated studies by spinalis.simulate (no patient)"
 RESYNTHESIZED = "real SPACE slabs of SPIDER's training patients in other contrasts (CC BY 4.0)"
@@ -76,7 +82,8 @@ class Job:
 
     `data` holds the open real images; a run of a task goes to `folder`, by default `runs/<task>`, and what it reads is
     kept in `runs/cache`. `redrawn_share` is the share of the real batches (levels) or of all batches (triage) that is
-    real anatomy in other contrasts.
+    real anatomy in other contrasts. `sources` are public sets that the triage trunk learns from besides: name (see
+    `public_sets`) and path.
     """
 
     data: Path | None
@@ -88,6 +95,7 @@ class Job:
     accelerator: str = "auto"
     folder: Path | None = None
     redrawn_share: float = 0.0
+    sources: Sequence[tuple[str, Path]] = ()
 
     def other_contrasts(self) -> Iterator[resynthesized.Resynthesized]:
         """Real anatomy in other contrasts; none where the job wants none."""
@@ -115,7 +123,7 @@ class Job:
             threads=self.threads,
             workers=1,
             accelerator=self.accelerator,
-            origin=repr((sorted(recipe.items()), examples, fingerprint(crops))),
+            origin=repr((sorted(recipe.items()), examples, fingerprint(crops), *map(str, self.sources))),
         )
 
     def studies(self, profile: str, seed: int = TRAINING_SEED) -> list[Path]:
@@ -182,7 +190,7 @@ def train_triage(job: Job, recipe: Mapping[str, Any]) -> Trained:
     """Train the triage trunk and calibrate its heads."""
     spines = [file for name in ("lumbar-balanced", "cervical", "thoracic") for file in job.studies(name)]
     groups = [triage.simulated_examples(spines), triage.simulated_examples(job.studies("other"))]
-    sources = _real_sources(job.data, "training")
+    sources = {**_real_sources(job.data, TRAINING), **_public_sources(job.sources, TRAINING)}
     shares = [*TRIAGE_SHARES[:2], *[TRIAGE_SHARES[2] / max(1, len(sources)) for _ in sources]]
     shares = [*(np.array(shares) * (1 - job.redrawn_share)), job.redrawn_share]
     redrawn = triage.resynthesized_examples(job.other_contrasts())
@@ -201,6 +209,7 @@ def train_triage(job: Job, recipe: Mapping[str, Any]) -> Trained:
         training_data=[
             f"{sum(map(len, groups[:2]))} slices of {SIMULATED}; other anatomy is crude",
             *[f"{len(items)} real slices: {name}" for name, items in sources.items()],
+            *[f"of these, --source {name} is {public_sets.SETS[name].citation}" for name, _ in job.sources],
             *([f"{len(redrawn)} slices of {RESYNTHESIZED}"] if redrawn else []),
         ],
         scores=[unjudged("triage")],
@@ -343,17 +352,36 @@ def mixed(first: Sequence[levels.Example], second: Sequence[levels.Example], sha
 def _real_sources(root: Path | None, subset: str) -> dict[str, list[triage.Example]]:
     sources: dict[str, list[triage.Example]] = {}
     for item in open_images.read(root, subset) if root else ():
-        labels = item.labels
-        found = [
-            class_of(ANATOMIES, labels.anatomy),
-            class_of(REGIONS, labels.region),
-            class_of(PLANES, labels.plane),
-            class_of(SEQUENCES, labels.sequence),
-            -1 if labels.cord is None else int(labels.cord),
-        ]
-        example = triage.Example(image=to_bytes(item.image), labels=np.array(found, np.int8))
+        example = triage.Example(image=to_bytes(item.image), labels=_classes(item.labels))
         sources.setdefault(item.source, []).append(example)
     return sources
+
+
+def _public_sources(given: Sequence[tuple[str, Path]], subset: str) -> dict[str, list[triage.Example]]:
+    """Examples of public sets, fitted to the size of the simulated ones; slices without any contrast are left out."""
+    sources: dict[str, list[triage.Example]] = {}
+    for name, path in given:
+        items = public_sets.drawn(public_sets.read(name, path, subset), MOST_SLICES, TRAINING_SEED)
+        if not items:
+            raise RecipeError(f"Source {name}: expected slices of the {subset} subset, got none. Leave it out.")
+        for item in items:
+            image = item.image
+            if image.std() > 0:
+                example = triage.Example(image=fitted(image, np.eye(2, 3), TRIAGE_SIZE), labels=_classes(item.labels))
+                sources.setdefault(item.source, []).append(example)
+    return sources
+
+
+def _classes(labels: Labels) -> NDArray[np.int8]:
+    """Class indices in the order of the heads, -1 where unknown."""
+    found = [
+        class_of(ANATOMIES, labels.anatomy),
+        class_of(REGIONS, labels.region),
+        class_of(PLANES, labels.plane),
+        class_of(SEQUENCES, labels.sequence),
+        -1 if labels.cord is None else int(labels.cord),
+    ]
+    return np.array(found, np.int8)
 
 
 MAKERS: Mapping[str, Callable[[Job], None]] = {"levels": make_levels, "triage": make_triage, "grade": make_grade}
@@ -368,6 +396,13 @@ def main() -> None:
     images.add_argument("--data", type=Path, help="folder of the open real images; simulation only where absent")
     images.add_argument("--simulation-only", action="store_true", help="train without real images, even if at hand")
     parser.add_argument(
+        "--source",
+        action="append",
+        default=[],
+        metavar="NAME=PATH",
+        help=f"a public set for the triage trunk to learn from besides, repeatable: {', '.join(public_sets.SETS)}",
+    )
+    parser.add_argument(
         "--resynthesized", type=float, default=0.0, help="share of real anatomy in other contrasts, 0 to 0.9"
     )
     parser.add_argument("--out", type=Path, default=DEFAULT_FOLDER, help="folder of packs to write")
@@ -381,6 +416,10 @@ def main() -> None:
         parser.error(f"packs: expected some of {', '.join(MAKERS)}, got {', '.join(sorted(unknown))}")
     if not 0 <= given.resynthesized <= 0.9:
         parser.error(f"--resynthesized: expected a share from 0 to 0.9, got {given.resynthesized}")
+    try:
+        sources = [public_sets.parse_source(text) for text in given.source]
+    except RecipeError as error:
+        parser.error(str(error))
     job = Job(
         data=None if given.simulation_only else open_images.find_root(given.data),
         runs=given.runs,
@@ -389,6 +428,7 @@ def main() -> None:
         scale=given.scale,
         accelerator=given.accelerator,
         redrawn_share=given.resynthesized,
+        sources=sources,
     )
     for name, make in MAKERS.items():
         if name in given.packs or not given.packs:

@@ -25,7 +25,7 @@ from spinalis.models import Pack, load_packs
 from spinalis.models.prepare import fit_matrix, prepare
 from spinalis.records import FloatArray, Image
 from spinalis.train.data import open_images, slabs, spider
-from spinalis.train.data.open_images import RealSlice
+from spinalis.train.data.real_slice import RealSlice
 from spinalis.train.judge import picture, share_of_most_frequent, share_right
 from spinalis.triage.header import ANATOMIES, REGIONS, SEQUENCES
 from spinalis.triage.label import PLANES

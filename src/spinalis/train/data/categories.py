@@ -13,7 +13,7 @@ from spinalis.records import FloatArray, Image
 from spinalis.simulate import SimulatedSeries, SimulatedStudy, simulate_study
 from spinalis.simulate.sequence import Contrast
 from spinalis.train.data import resynthesized, slabs, spider
-from spinalis.train.data.open_images import shown
+from spinalis.train.data.real_slice import shown
 from spinalis.vocabulary import LEVELS, Level, Plane, Sequence
 
 CROP_MM, CROP_PIXELS = 50.0, 128

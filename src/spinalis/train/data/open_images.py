@@ -7,39 +7,15 @@ on, whole.
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from spinalis.errors import RecipeError
-from spinalis.formats import read_studies
-from spinalis.geometry import display_matrix, patient_plane
-from spinalis.models.prepare import resample
-from spinalis.records import Image, Series
 from spinalis.train.data import spider
+from spinalis.train.data.real_slice import Labels, RealSlice, slices_of
 from spinalis.vocabulary import Anatomy, Plane, Region, Sequence
 
 ENVIRONMENT = "SPINALIS_REAL_DATA"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Labels:
-    """What is known of a slice; None where nothing is."""
-
-    anatomy: Anatomy
-    region: Region | None = None
-    plane: Plane | None = None
-    sequence: Sequence | None = None
-    cord: bool | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RealSlice:
-    """One slice with its labels. `patient` is unique over all sources; `subset` is `training` or `validation`."""
-
-    image: Image
-    labels: Labels
-    source: str
-    patient: str
-    subset: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,7 +92,7 @@ def read(root: Path, subset: str) -> Iterator[RealSlice]:
         subsets[item.patient] = item.subset
         if item.subset == subset:
             yield RealSlice(
-                image=item.load(),
+                load=item.load,
                 labels=_lumbar(item.sequence),
                 source=spider.FOLDER,
                 patient=f"spider-{item.patient}",
@@ -126,7 +102,7 @@ def read(root: Path, subset: str) -> Iterator[RealSlice]:
         if subsets.get(folder.name) == subset:
             for file in sorted(folder.glob("[0-9][0-9][0-9].png")):
                 yield RealSlice(
-                    image=spider.load_png(file),
+                    load=partial(spider.load_png, file),
                     labels=_lumbar(Sequence.T2W),
                     source="spider_t2space_slabs",
                     patient=f"spider-{folder.name}",
@@ -142,28 +118,11 @@ def _lumbar(sequence: Sequence) -> Labels:
 
 
 def _slices_of(volume: _Volume, root: Path) -> Iterator[RealSlice]:
-    for study in read_studies(root / volume.path):
-        for series in study.series:
-            for index in range(len(series.slices)):
-                image = shown(series, index)
-                if image.std() > 0:
-                    yield RealSlice(
-                        image=image,
-                        labels=_with_plane(volume.labels, series, index),
-                        source=Path(volume.path).name.split(".")[0],
-                        patient=volume.patient,
-                        subset=volume.subset,
-                    )
-
-
-def _with_plane(labels: Labels, series: Series, index: int) -> Labels:
-    plane = series.slices[index].plane
-    return replace(labels, plane=patient_plane(plane) if plane else None)
-
-
-def shown(series: Series, index: int) -> Image:
-    """A slice in conventional display, its own pixels."""
-    image = series.load(index)
-    turn = display_matrix(series.slices[index].plane, *image.shape)
-    shape = image.shape if turn[0, 0] else image.shape[::-1]
-    return resample(image, turn, (shape[0], shape[1]))
+    slices = slices_of(
+        root / volume.path,
+        volume.labels,
+        source=Path(volume.path).name.split(".")[0],
+        patient=volume.patient,
+        subset=volume.subset,
+    )
+    return (item for item in slices if item.image.std() > 0)
