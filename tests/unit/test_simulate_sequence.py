@@ -94,6 +94,8 @@ def test_contrast_agent_brightens_veins_and_leaves_csf() -> None:
     before, after = brightness(plain, 0), brightness(replace(plain, contrast=Contrast.T1_POST), 0)
     assert after[Tissue.SLOW_BLOOD] > 1.5 * before[Tissue.SLOW_BLOOD]
     assert after[Tissue.MODIC_1] > 1.2 * before[Tissue.MODIC_1]
+    assert after[Tissue.SCAR] > 1.4 * before[Tissue.SCAR]
+    assert after[Tissue.SCAR] > 1.3 * after[Tissue.ANNULUS]
     assert after[Tissue.CSF] == before[Tissue.CSF]
 
 

@@ -107,6 +107,7 @@ def turned_axes(plane: Plane, tilt_deg: float, turn_deg: float) -> FloatArray:
 class Artefacts:
     """What one series suffers; drawn apart from being applied.
 
+    `coil_per_mm` is the logarithm of the signal lost per mm of depth, negative where the vendor corrects too much;
     `kept` is the measured share of the lines of k-space along columns and along rows. `spike` is a single bad point
     of k-space (cycles per picture along columns and rows, height over the brightest tissue), `zipper` a row of the
     picture with radio noise from outside; both None in nearly all series. `flow` and `flow_onset` are those of
@@ -122,7 +123,7 @@ class Artefacts:
     band: float
     band_margin_mm: float
     band_slope: float
-    coil_mm: float
+    coil_per_mm: float
     coil_ends: float
     bias: FloatArray
     kept: tuple[float, float]
@@ -149,7 +150,7 @@ def sample_artefacts(rng: np.random.Generator, stack: Stack, protocol: Protocol)
     interpolated = float(rng.uniform(0.6, 0.9)) if rng.random() < 0.15 else 1.0
     spike = (float(rng.uniform(5, 60)), float(rng.uniform(-60, 60)), float(rng.uniform(0.03, 0.15)))
     field = protocol.field_t / 1.5
-    noise = np.exp(rng.uniform(np.log(0.007), np.log(0.06))) * field**-0.4 * NOISE.get(protocol.contrast, 1.0)
+    noise = np.exp(rng.uniform(np.log(0.008), np.log(0.085))) * field**-0.4 * NOISE.get(protocol.contrast, 1.0)
     shift_mm = min(rng.uniform(0.1, 2.0) * rng.uniform(0.3, 1) * field**0.4, 2.5)
     long_echo = protocol.kind != "gre" and protocol.b_value is None and 50 <= protocol.echo_ms < 300
     flows = rng.random() < FLOW_SHARE[stack.plane] and long_echo
@@ -164,7 +165,7 @@ def sample_artefacts(rng: np.random.Generator, stack: Stack, protocol: Protocol)
         band=float(band),
         band_margin_mm=float(rng.uniform(4, 30)),
         band_slope=float(rng.normal(0, 0.12)),
-        coil_mm=float(np.exp(rng.uniform(np.log(110), np.log(1000)))),
+        coil_per_mm=float(np.clip(rng.normal(0.002, 0.004), -0.002, 0.014)),
         coil_ends=float(rng.uniform(0, 0.5)),
         bias=rng.normal(0, 0.12, 5),
         kept=(kept * interpolated, interpolated),
@@ -178,7 +179,7 @@ def sample_artefacts(rng: np.random.Generator, stack: Stack, protocol: Protocol)
         zipper=int(rng.integers(0, stack.rows)) if rng.random() < 0.01 else None,
     )
     if protocol.contrast is Contrast.ADC:
-        return replace(drawn, band=1.0, coil_mm=1e6, coil_ends=0.0, bias=np.zeros(5), gamma=1.0)
+        return replace(drawn, band=1.0, coil_per_mm=0.0, coil_ends=0.0, bias=np.zeros(5), gamma=1.0)
     return drawn
 
 
@@ -202,17 +203,19 @@ def within(values: NDArray[Any], stack: Stack) -> NDArray[Any]:
 
 
 def _folded(image: FloatStack, stack: Stack) -> FloatStack:
-    """Add what lies beyond the field to its opposite side."""
+    """Add what lies beyond the field to its opposite side, less with distance, as coils and gradients fade there."""
     up, left = (image.shape[1] - stack.rows) // 2, (image.shape[2] - stack.columns) // 2
     if not up and not left:
         return image
     field = within(image, stack)
     if up:
-        field[:, -up:] += image[:, :up]
-        field[:, :up] += image[:, -up:]
+        heard = ((np.arange(up, dtype=np.float32) + 0.5) / up)[:, None]
+        field[:, -up:] += heard * image[:, :up, left : left + stack.columns]
+        field[:, :up] += heard[::-1] * image[:, -up:, left : left + stack.columns]
     if left:
-        field[:, :, -left:] += image[:, :, :left]
-        field[:, :, :left] += image[:, :, -left:]
+        heard = (np.arange(left, dtype=np.float32) + 0.5) / left
+        field[:, :, -left:] += heard * image[:, up : up + stack.rows, :left]
+        field[:, :, :left] += heard[::-1] * image[:, up : up + stack.rows, -left:]
     return field
 
 
@@ -314,7 +317,7 @@ def _sensitivity(stack: Stack, artefacts: Artefacts, front: FloatArray, behind: 
     y, x = np.meshgrid(np.linspace(-1, 1, stack.rows), np.linspace(-1, 1, stack.columns), indexing="ij")
     b = artefacts.bias
     field = np.exp(b[0] * x + b[1] * y + b[2] * x * y + b[3] * (x * x - 0.33) + b[4] * (y * y - 0.33))
-    field *= np.exp(-np.clip(behind, 0, None) / artefacts.coil_mm)
+    field *= np.exp(-artefacts.coil_per_mm * np.clip(behind, 0, None))
     if stack.plane is not Plane.AXIAL:
         field *= 1 - artefacts.coil_ends * y**4
     if artefacts.band < 1:

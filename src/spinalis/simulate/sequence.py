@@ -13,7 +13,7 @@ from enum import StrEnum
 import numpy as np
 
 from spinalis.records import FloatArray
-from spinalis.simulate.tissue import ENHANCEMENT_MMOL, MARROW_TISSUES, Tissue, TissueTable
+from spinalis.simulate.tissue import ENHANCEMENT_MMOL, MARROW_TISSUES, RELAXATION, Tissue, TissueTable
 from spinalis.vocabulary import Sequence
 
 T2W_DIXON_ECHO_MS = 60.0
@@ -29,6 +29,9 @@ HZ_PER_PPM_T = 42.577
 """Protons precess by so much faster for every ppm of the field, per tesla."""
 
 FAT_OFFSET_HZ_PER_T = FAT_PPM * HZ_PER_PPM_T
+
+CSF_T1_MS = RELAXATION[Tissue.CSF].t1[0]
+"""T1 FLAIR is set to null it."""
 
 FAT_DIFFUSION_UM2_MS = 0.05
 """Fat hardly diffuses. Cited from memory."""
@@ -166,10 +169,11 @@ def _prepared(rng: np.random.Generator, drawn: Protocol) -> Protocol:
         inversion = rng.uniform(195, 235) if field_t > 2 else rng.uniform(145, 175) * (field_t / 1.5) ** 0.35
         return replace(drawn, kind="ir", inversion_ms=float(inversion))
     if contrast is Contrast.T1_FLAIR:
-        return replace(drawn, kind="ir", inversion_ms=float(rng.uniform(750, 950)))
+        null = CSF_T1_MS * np.log(2 / (1 + np.exp(-drawn.repetition_ms / CSF_T1_MS)))
+        return replace(drawn, kind="ir", inversion_ms=float(null * rng.uniform(0.88, 1.02)))
     if contrast is Contrast.GRE:
         return replace(drawn, kind="gre", flip_deg=float(rng.uniform(20, 35)))
-    if contrast is Contrast.T2_SPACE or (contrast is Contrast.T2W and rng.random() < 0.25):
+    if contrast is Contrast.T2_SPACE or (contrast is Contrast.T2W and rng.random() < 0.3):
         return replace(drawn, restore_ms=float(rng.uniform(150, 300)))
     if contrast is Contrast.DWI:
         return replace(drawn, b_value=float(rng.choice(B_VALUES, p=B_SHARES)))
