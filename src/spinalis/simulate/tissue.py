@@ -98,9 +98,9 @@ RELAXATION: dict[Tissue, Relaxation] = {
     Tissue.MARROW: Relaxation(t1=(900, 1080), t2=(84, 75), density=1.0, fat=0.5, texture=0.12),
     Tissue.ANNULUS: Relaxation(t1=(900, 1100), t2=(45, 40), density=0.8, texture=0.1),
     Tissue.NUCLEUS_0: _disc(1.37, 0.0),
-    Tissue.NUCLEUS_1: _disc(0.88, 0.35),
-    Tissue.NUCLEUS_2: _disc(0.63, 0.6),
-    Tissue.NUCLEUS_3: _disc(0.48, 1.0),
+    Tissue.NUCLEUS_1: _disc(0.78, 0.35),
+    Tissue.NUCLEUS_2: _disc(0.55, 0.6),
+    Tissue.NUCLEUS_3: _disc(0.43, 1.0),
     Tissue.CSF: Relaxation(t1=(3800, 3800), t2=(1000, 1000), density=0.97, texture=0.04),
     Tissue.CORD_WHITE: Relaxation(t1=(780, 920), t2=(80, 72), density=0.74, texture=0.03),
     Tissue.CORD_GREY: Relaxation(t1=(920, 1050), t2=(92, 84), density=0.82, texture=0.03),
@@ -213,7 +213,7 @@ def sample_tissues(rng: np.random.Generator, field_t: float, age: float) -> Tiss
     for tissue in MARROW_TISSUES:
         fraction[tissue] = np.clip(marrow + 0.03 * (tissue != Tissue.MARROW), 0, 0.85)
     t2[Tissue.CSF] = rng.uniform(350, 1600)
-    density[Tissue.CSF] *= np.exp(np.clip(rng.normal(0.03, 0.15), -0.3, 0.3))
+    density[Tissue.CSF] *= np.exp(np.clip(rng.normal(0.08, 0.15), -0.3, 0.3))
     grain = float(np.exp(rng.normal(0.1, 0.35)))
     return TissueTable(
         t1=t1,
