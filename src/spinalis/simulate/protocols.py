@@ -23,6 +23,11 @@ BEHIND_MM = 17.0
 """The canal behind the axis of the bodies."""
 
 
+def middle_of(subject: Subject, region: Region) -> float:
+    """Where the middle of a region's pictures lies, in planes from the top; the lumbar one follows the last disc."""
+    return MIDDLE[region] + (subject.junction.extra if region is Region.LUMBAR else 0)
+
+
 def matrix_size(rng: np.random.Generator) -> int:
     """Rows of a picture; 448 and more are rare, since they cost the most."""
     return int(rng.choice((256, 288, 320, 384, 448), p=(0.22, 0.08, 0.42, 0.22, 0.06)))
@@ -39,7 +44,7 @@ def sagittal_stack(rng: np.random.Generator, subject: Subject, region: Region) -
     field = rng.uniform(*fields[region]) * (0.5 + 0.5 * subject.size)
     rows = matrix_size(rng)
     columns = rows if rng.random() < 0.6 else int(rows * rng.uniform(0.45, 0.85)) // 2 * 2
-    centre = plane_point(subject, MIDDLE[region], BEHIND_MM)
+    centre = plane_point(subject, middle_of(subject, region), BEHIND_MM)
     centre += (rng.normal(0, 1.0), rng.normal(-5, 17) * min(1.0, columns / rows), rng.normal(3, 16))
     thickness = rng.uniform(3.0, 4.3)
     return Stack(
@@ -59,7 +64,7 @@ def isotropic_stack(rng: np.random.Generator, subject: Subject, region: Region) 
     """Sagittal slices of a 3-D sequence: as thick as the pixels are wide, side by side over 50 to 64 mm."""
     field = rng.uniform(*SAGITTAL_FIELD_MM[region]) * (0.5 + 0.5 * subject.size)
     pixel = field / 288
-    centre = plane_point(subject, MIDDLE[region], BEHIND_MM)
+    centre = plane_point(subject, middle_of(subject, region), BEHIND_MM)
     centre += (rng.normal(0, 1.5), rng.normal(-10, 10), rng.normal(8, 14))
     return Stack(
         plane=Plane.SAGITTAL,
@@ -157,7 +162,8 @@ def axial_stacks(rng: np.random.Generator, subject: Subject, region: Region) -> 
             lean = disc_lean(subject, k) if sideways else 0.0
             blocks.append(block(centre, leaning_axes(tilt, turn, lean), count, thickness * factor))
         return tuple(blocks)
-    first, last = AXIAL_RANGE[region]
+    moved = subject.junction.extra if region is Region.LUMBAR else 0
+    first, last = (level + moved for level in AXIAL_RANGE[region])
     first, last = first + rng.uniform(0, 0.3), last + rng.uniform(-0.3, 0.1)
     low, high = plane_point(subject, first, BEHIND_MM), plane_point(subject, last, BEHIND_MM)
     length = float(high[2] - low[2])
@@ -170,7 +176,7 @@ def coronal_stack(rng: np.random.Generator, subject: Subject, region: Region) ->
     """A few coarse coronal slices."""
     return Stack(
         plane=Plane.CORONAL,
-        centre=plane_point(subject, MIDDLE[region], 10.0) + rng.normal(0, (6, 4, 15)),
+        centre=plane_point(subject, middle_of(subject, region), 10.0) + rng.normal(0, (6, 4, 15)),
         axes=turned_axes(Plane.CORONAL, rng.normal(0, 2), rng.normal(0, 2)),
         count=int(rng.integers(3, 8)),
         rows=256,
@@ -185,7 +191,7 @@ def localizer_stacks(rng: np.random.Generator, subject: Subject, region: Region)
     """The three planes of a localizer: three to five coarse slices each, straight in the scanner, one field for all."""
     pixel = rng.uniform(380, 480) / 256
     count = int(rng.integers(3, 6))
-    centre = plane_point(subject, MIDDLE[region], BEHIND_MM) + rng.normal(0, (5, 8, 18))
+    centre = plane_point(subject, middle_of(subject, region), BEHIND_MM) + rng.normal(0, (5, 8, 18))
     return tuple(
         Stack(
             plane=plane,
@@ -208,7 +214,7 @@ def slab_stack(rng: np.random.Generator, subject: Subject, region: Region) -> St
     thickness = float(rng.uniform(20, 50))
     return Stack(
         plane=plane,
-        centre=plane_point(subject, MIDDLE[region], BEHIND_MM) + rng.normal(0, (1, 2, 10)),
+        centre=plane_point(subject, middle_of(subject, region), BEHIND_MM) + rng.normal(0, (1, 2, 10)),
         axes=turned_axes(plane, rng.normal(0, 2), rng.normal(0, 2)),
         count=1,
         rows=320,
