@@ -11,6 +11,8 @@ from spinalis.errors import SimulationError
 from spinalis.geometry import normal_of, patient_plane, position_along, project
 from spinalis.simulate import SimulatedStudy, iterate_studies, simulate_study
 from spinalis.simulate import study as study_module
+from spinalis.simulate.anatomy import sample_subject
+from spinalis.simulate.protocols import sagittal_stack, slab_stack
 from spinalis.vocabulary import CONDITIONS, LEVELS, Anatomy, Plane, Region, Sequence, Side
 
 
@@ -135,3 +137,15 @@ def test_other_anatomy_is_no_spine_and_has_no_truth() -> None:
     assert {one.anatomy for one in made.series} == {Anatomy.OTHER}
     assert not made.truth.levels
     assert not any(any(one.cord) for one in made.series)
+
+
+def test_a_slab_is_rendered_in_thin_slices_that_fill_it() -> None:
+    subject = sample_subject(np.random.default_rng(0))
+    slab = slab_stack(np.random.default_rng(0), subject, Region.LUMBAR)
+    thin = study_module.thin_slices(slab)
+    assert thin.count * thin.thickness_mm == pytest.approx(slab.thickness_mm)
+    assert 1.0 < thin.spacing_mm <= 1.5
+    depth = thin.origins() @ thin.axes[2]
+    assert depth.mean() == pytest.approx(float(slab.origins()[0] @ slab.axes[2]))
+    other = sagittal_stack(np.random.default_rng(0), subject, Region.LUMBAR)
+    assert study_module.thin_slices(other) is other

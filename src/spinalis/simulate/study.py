@@ -27,7 +27,16 @@ from spinalis.simulate.metal import bend
 from spinalis.simulate.pathology import shape
 from spinalis.simulate.practice import draw_field, plan_study, plan_whole_spine
 from spinalis.simulate.protocols import other_stack
-from spinalis.simulate.scanner import SAMPLE_OFFSETS, Stack, distances_to, measured, sample_artefacts, scan, within
+from spinalis.simulate.scanner import (
+    SAMPLE_OFFSETS,
+    Artefacts,
+    Stack,
+    distances_to,
+    measured,
+    sample_artefacts,
+    scan,
+    within,
+)
 from spinalis.simulate.sequence import DIXON, Contrast, Protocol, sample_protocol, signal_table
 from spinalis.simulate.tissue import TissueTable, sample_tissues
 from spinalis.simulate.truth import Truth, measures_of, truth_document, truth_of
@@ -46,6 +55,9 @@ REGION_OF_PROFILE = {
 }
 CORD_VISIBLE_MM2 = {Plane.AXIAL: 14.0, Plane.SAGITTAL: 60.0, Plane.CORONAL: 60.0}
 """Area of cord in a slice from which on a reader would say that it is in view. Fitted."""
+
+SLAB_MM, SLAB_SLICE_MM = 15.0, 1.5
+"""A single slice thicker than this is a slab, rendered in slices of about this thickness."""
 
 BACKWARDS = 0.4
 """Series whose instance numbers run against the order of their positions. An assumption."""
@@ -202,7 +214,11 @@ def _acquire(
     found: list[SimulatedSeries] = []
     number = 1
     for planned in plan:
-        rendered = [(stack, render_labels(body, measured(rng, stack))) for stack in planned.stacks]
+        folded = int(rng.integers(0, 2**32))  # all blocks of a series alike, and below as well
+        rendered = [
+            (stack, render_labels(body, thin_slices(measured(np.random.default_rng(folded), stack))))
+            for stack in planned.stacks
+        ]
         truths = [slice_truths(subject, stack, _cord(within(labels, stack), stack)) for stack, (labels, _) in rendered]
         for contrast in planned.contrasts:
             number += 1
@@ -211,8 +227,16 @@ def _acquire(
                 source = np.random.default_rng(dixon) if contrast in DIXON else rng
                 protocols[contrast] = sample_protocol(source, contrast, field_t)
             protocol = protocols[contrast]
+            suffered = int(rng.integers(0, 2**32))
             pixels = [
-                expose(rng, anatomy, (protocol, tissues), stack, distances_to(stack, subject, anatomy[1].shape))
+                expose(
+                    rng,
+                    anatomy,
+                    (protocol, tissues),
+                    stack,
+                    distances_to(stack, subject, anatomy[1].shape),
+                    sample_artefacts(np.random.default_rng(suffered), stack, protocol),
+                )
                 for stack, anatomy in rendered
             ]
             acquired = Acquired(
@@ -305,10 +329,20 @@ def render_labels(body: "Body", stack: Stack) -> tuple[NDArray[np.uint8], NDArra
 def _cord(labels: NDArray[np.uint8], stack: Stack) -> tuple[bool, ...]:
     from spinalis.simulate.render import cord_pixels  # noqa: PLC0415
 
-    found = np.zeros(stack.count, np.int64)
+    found = np.zeros(len(labels), np.int64)
     cord_pixels(labels, found)
     enough = CORD_VISIBLE_MM2[stack.plane] / stack.pixel_mm**2
-    return tuple(bool(count >= enough) for count in found)
+    seen = tuple(bool(count >= enough) for count in found)
+    return seen if len(seen) == stack.count else (any(seen),)
+
+
+def thin_slices(stack: Stack) -> Stack:
+    """A slab as the thin slices that fill it; any other stack as it is. Few sub-samples do not fill a thick slab."""
+    if stack.count > 1 or stack.thickness_mm <= SLAB_MM:
+        return stack
+    count = int(np.ceil(stack.thickness_mm / SLAB_SLICE_MM))
+    step = stack.thickness_mm / count
+    return replace(stack, count=count, thickness_mm=step, spacing_mm=step)
 
 
 def expose(
@@ -317,18 +351,24 @@ def expose(
     physics: tuple[Protocol, TissueTable],
     stack: Stack,
     distances: tuple[FloatArray, FloatArray],
+    artefacts: Artefacts | None = None,
 ) -> NDArray[np.uint16]:
-    """Scan labels and texture as `render_labels` gives them: of the stack, or of the larger one that was `measured`."""
+    """Scan labels and texture as `render_labels` gives them: of the stack, or of the larger one that was `measured`.
+
+    A slab that was rendered in `thin_slices` is their mean. `artefacts` are drawn where none are given.
+    """
     from spinalis.simulate.render import shade  # noqa: PLC0415
 
     protocol, tissues = physics
     labels, texture = anatomy
     images = np.empty((2, *texture.shape), np.float32)
     shade(labels, texture, *signal_table(protocol, tissues), tissues.texture, images)
-    artefacts = sample_artefacts(rng, stack, protocol)
-    wide = replace(stack, rows=texture.shape[1], columns=texture.shape[2])
+    artefacts = artefacts or sample_artefacts(rng, stack, protocol)
+    wide = replace(thin_slices(stack), rows=texture.shape[1], columns=texture.shape[2])
     darken(rng, images, labels, wide, artefacts)
     bend(images, labels, wide, protocol, artefacts)
+    if images.shape[1] != stack.count:
+        images = images.mean(axis=1, keepdims=True)
     pixels = scan(rng, images, stack, artefacts, distances)
     pixels.flags.writeable = False
     return pixels
