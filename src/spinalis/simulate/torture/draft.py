@@ -21,7 +21,7 @@ from spinalis.geometry import to_patient
 from spinalis.records import Image, Series, Slice, SlicePlane, Study
 from spinalis.simulate.study import SimulatedSeries, SimulatedStudy, simulate_study
 from spinalis.simulate.torture.expectation import Expectation, ExpectedSeries, Likeness
-from spinalis.vocabulary import Anatomy, Plane, Sequence
+from spinalis.vocabulary import Plane, Sequence
 
 Pixels = NDArray[np.uint16]
 
@@ -259,7 +259,3 @@ def other_sheets(draft: Draft, number: int = 90) -> list[Sheet]:
         sheet.dataset.SeriesNumber = number + numbers.index(sheet.number)
         sheet.name = f"{sheet.number:03d}/{sheet.index + 1:04d}.dcm"
     return sheets
-
-
-ANY_ANATOMY: tuple[Anatomy, ...] = (Anatomy.OTHER, Anatomy.UNKNOWN)
-"""What may be said of what is no spine."""
