@@ -10,6 +10,7 @@ SpinalisError
 ├── PackError             a model pack is missing, altered or of an unknown kind
 ├── RecipeError           a training recipe or data set breaks a rule
 ├── SimulationError       a profile, a count or a seed breaks a rule
+├── SelectionError        a rule of `spinalis select` is not in its language
 └── OutputError           the result cannot be written
 
 Messages follow one template: *thing: expected rule, got value. What to do.* They carry no patient name,
@@ -55,6 +56,10 @@ class RecipeError(SpinalisError):
 
 class SimulationError(SpinalisError):
     """A simulation profile, count or seed breaks a rule."""
+
+
+class SelectionError(SpinalisError):
+    """A rule of `spinalis select` is not in its language: the message names the column and what is allowed there."""
 
 
 class OutputError(SpinalisError):

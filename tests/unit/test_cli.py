@@ -555,10 +555,10 @@ def test_a_worker_that_is_told_to_end_does_not_go_on_to_the_next_study(tmp_path:
     leaves = Study(key="ended", series=(), warnings=())
     job = batch.Job(study=leaves, folder=tmp_path, packs=None)
     code = (
-        "import pickle, signal, sys; from spinalis.apps import batch\n"
+        "import pickle, signal, sys; from spinalis.apps import batch, pool\n"
         "batch._packs = lambda folder: signal.raise_signal(signal.SIGTERM)\n"
-        "batch._start_worker(30)\n"
-        "batch._read_in_worker(pickle.load(sys.stdin.buffer))"
+        "pool.start_worker(30)\n"
+        "pool.in_worker(batch.read_one, pickle.load(sys.stdin.buffer))"
     )
     assert subprocess.run([sys.executable, "-c", code], input=pickle.dumps(job), check=False).returncode == 143
 

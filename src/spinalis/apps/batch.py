@@ -1,22 +1,14 @@
 """Read many studies, one after the other or several at once, each into its own folder."""
 
 import logging
-import multiprocessing
-import os
-import signal
 import traceback
-from collections import deque
-from collections.abc import Callable, Generator
-from concurrent.futures import Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from collections.abc import Generator
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
-from types import FrameType
-from typing import NoReturn
 
-from spinalis.apps import exit_codes
+from spinalis.apps import exit_codes, pool
+from spinalis.apps.pool import Progress
 from spinalis.errors import OutputError, SpinalisError
 from spinalis.formats import reading_json, report_html
 from spinalis.formats.atomic import remove, write_bytes
@@ -25,9 +17,6 @@ from spinalis.pipeline import read_study
 from spinalis.records import Finding, Reading, SeriesLabel, Study
 from spinalis.report import Report, compose
 from spinalis.vocabulary import NoticeKind
-
-Progress = Callable[[str, float], None]
-"""Told the stage and the share of it that is done, 0..1."""
 
 LOST_SLICES = frozenset({"unreadable_slices", "missing_pixels"})
 """Flags of a series that lost slices: see `formats.dicom` and `triage.label_series`."""
@@ -94,9 +83,9 @@ def read_all(jobs: tuple[Job, ...], processes: int, progress: Progress | None = 
     """
     if processes == 1 or len(jobs) <= 1:
         for place, job in enumerate(jobs, start=1):
-            yield read_one(job, _numbered(progress, place, len(jobs)))
+            yield read_one(job, pool.numbered(progress, place, len(jobs)))
     else:
-        yield from _in_pool(jobs, min(processes, len(jobs)), progress)
+        yield from pool.run_all(read_one, jobs, _lost, processes, progress)
 
 
 def read_one(job: Job, progress: Progress | None = None) -> Outcome:
@@ -151,70 +140,9 @@ def _packs(folder: Path | None) -> tuple[Pack, ...]:
     return load_packs(folder)
 
 
-def _numbered(progress: Progress | None, place: int, count: int) -> Progress | None:
-    if progress is None or count == 1:
-        return progress
-    return lambda stage, share: progress(f"study {place} of {count}, {stage}", share)
-
-
-def _in_pool(jobs: tuple[Job, ...], processes: int, progress: Progress | None) -> Generator[Outcome]:
-    with _pool(processes) as pool:
-        waiting = deque((job, pool.submit(_read_in_worker, job)) for job in jobs)
-        while waiting:
-            yield _outcome(*waiting.popleft())
-            if progress:
-                progress("studies", 1 - len(waiting) / len(jobs))
-
-
-def _outcome(job: Job, future: Future[Outcome]) -> Outcome:
-    try:
-        return future.result()
-    except BrokenProcessPool:  # one lost process takes all the others with it: only the culprit is lost again alone
-        return _read_alone(job)
-
-
-def _read_alone(job: Job) -> Outcome:
-    try:
-        with _pool(1) as pool:
-            return pool.submit(_read_in_worker, job).result()
-    except BrokenProcessPool:
-        message = (
-            f"Study {job.study.key}: expected its process to finish, got it ended from outside, "
-            "perhaps for lack of memory. Read it again alone, with more memory free."
-        )
-        return Outcome(study=job.study.key, folder=job.folder, code=exit_codes.FAILURE, error=message)
-
-
-@contextmanager
-def _pool(processes: int) -> Generator[ProcessPoolExecutor]:
-    """Processes that are ended at once when this one is interrupted."""
-    # Spawned, not forked: a fork copies ONNX Runtime's threads in an unknown state.
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(processes, context, _start_worker, (log.getEffectiveLevel(),)) as pool:
-        try:
-            yield pool
-        except BaseException:
-            # Ctrl-C: drop what waits and end what runs. Files are moved into place whole, so none is left in half.
-            pool.shutdown(wait=False, cancel_futures=True)
-            for worker in multiprocessing.active_children():
-                worker.terminate()
-            raise
-
-
-def _start_worker(level: int) -> None:
-    from spinalis.apps.terminal import set_up_logging  # noqa: PLC0415  only in a fresh process
-
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends its workers
-    signal.signal(signal.SIGTERM, _leave)
-    set_up_logging(level)
-
-
-def _leave(number: int, _: FrameType | None) -> NoReturn:
-    raise SystemExit(128 + number)  # lets every `finally` run, so that no temporary file stays
-
-
-def _read_in_worker(job: Job) -> Outcome:
-    try:
-        return read_one(job)
-    except SystemExit as left:
-        os._exit(int(left.code or 0))  # the pool would take it for an answer and go on to the next study
+def _lost(job: Job) -> Outcome:
+    message = (
+        f"Study {job.study.key}: expected its process to finish, got it ended from outside, "
+        "perhaps for lack of memory. Read it again alone, with more memory free."
+    )
+    return Outcome(study=job.study.key, folder=job.folder, code=exit_codes.FAILURE, error=message)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 from spinalis import __version__
-from spinalis.apps import evaluate, exit_codes, terminal, train
+from spinalis.apps import evaluate, exit_codes, select, terminal, train
 from spinalis.errors import InputError, SpinalisError
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ app = typer.Typer(
 )
 
 app.add_typer(evaluate.app, name="evaluate")
+app.command()(select.select)
 app.command()(train.train)
 app.command()(train.export)
 

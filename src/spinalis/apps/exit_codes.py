@@ -8,6 +8,7 @@ from spinalis.errors import (
     OutputError,
     PackError,
     RecipeError,
+    SelectionError,
     SimulationError,
     SpinalisError,
 )
@@ -25,6 +26,7 @@ OF_ERROR: dict[type[SpinalisError], int] = {
     PackError: FAILURE,
     RecipeError: FAILURE,
     SimulationError: FAILURE,
+    SelectionError: USAGE,
     OutputError: FAILURE,
 }
 """The nearest class above an error counts."""

@@ -33,7 +33,7 @@ def read_studies(path: Path) -> tuple[Study, ...]:
         InputError: there is no such path, or it may not be read.
     """
     try:
-        sources, extra = _sources(path)
+        sources, extra = list_sources(path)
         name = shown(path.resolve().name)
         found = scan(sources)
     except PermissionError as error:
@@ -44,8 +44,12 @@ def read_studies(path: Path) -> tuple[Study, ...]:
     return tuple(replace(study, warnings=extra + study.warnings) for study in studies)
 
 
-def _sources(path: Path) -> tuple[Sequence[Source], tuple[Notice, ...]]:
-    """The files to look at, and the warnings that listing them gave."""
+def list_sources(path: Path) -> tuple[Sequence[Source], tuple[Notice, ...]]:
+    """The files of an input, whatever is in them, and the warnings that listing them gave.
+
+    Raises:
+        InputError: see `read_studies`.
+    """
     if path.is_dir():
         return list_folder(path)
     if not path.is_file():

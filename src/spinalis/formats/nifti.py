@@ -87,7 +87,7 @@ def read(sources: Sequence[Source], input_name: str) -> tuple[Study, ...]:
     Raises:
         InputError: nibabel is not installed, or the files lie in a zip.
     """
-    nibabel = _nibabel()
+    nibabel = load_nibabel()
     folders: dict[str, list[DiskFile]] = defaultdict(list)
     for source in sorted(sources, key=lambda source: natural(source.name)):
         if not isinstance(source, DiskFile):
@@ -179,15 +179,20 @@ def _planes(affine: FloatArray, layout: Layout) -> list[SlicePlane | None]:
 @lru_cache(maxsize=1)
 def _volume(path: Path) -> NDArray[Any]:
     """The first volume of a file, in the type it is stored in where it is not scaled."""
-    stored = _nibabel().load(path).dataobj
+    stored = load_nibabel().load(path).dataobj
     volume = np.asanyarray(stored[(..., *(0,) * (len(stored.shape) - 3))] if len(stored.shape) > 3 else stored)
     return np.reshape(volume, (*volume.shape, 1, 1)[:3])
 
 
-def _nibabel() -> Any:
+def load_nibabel() -> Any:
+    """The library that knows NIfTI.
+
+    Raises:
+        InputError: it is not installed.
+    """
     try:
         return importlib.import_module("nibabel")
     except ImportError as error:
         raise InputError(
-            "NIfTI file: expected the extra 'nifti', got no nibabel. Install it with: pip install 'spinalis[nifti]'."
+            "NIfTI: expected the extra 'nifti', got no nibabel. Install it with: pip install 'spinalis[nifti]'."
         ) from error
