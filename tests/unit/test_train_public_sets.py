@@ -1,5 +1,6 @@
 import sys
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -72,6 +73,27 @@ def test_public_slices_join_the_training_of_the_triage_trunk(tree: Path, monkeyp
     assert {tuple(example.labels) for example in examples} == {(0, 2, -1, 0, -1)}
     monkeypatch.setattr(packs, "MOST_SLICES", 5)
     assert len(packs._public_sources([("folder", tree)], "training")["folder-mine"]) in (4, 5)
+
+
+def test_a_public_set_gets_its_share_of_the_real_batches_and_its_line_in_the_card(
+    tree: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: dict[str, Any] = {}
+
+    def train(groups: Any, shares: Any, *_: Any) -> str:
+        given.update(groups=groups, shares=list(shares))
+        return "network"
+
+    monkeypatch.setattr(packs.Job, "studies", lambda *_: [])
+    monkeypatch.setattr(packs.triage, "train", train)
+    monkeypatch.setattr(packs.triage, "calibrate", lambda *_: {})
+    job = packs.Job(data=None, runs=tree, out=tree, sources=[("folder", tree)])
+    card = packs.train_triage(job, {"size": 32, "steps": 4, "batch": 2, "learning_rate": 1e-3}).text.training_data
+    assert sum(given["shares"]) == pytest.approx(1.0)
+    assert given["shares"][2] == pytest.approx(packs.TRIAGE_SHARES[2])
+    assert len(given["groups"][2]) > 0
+    assert f"{len(given['groups'][2])} real slices: folder-mine" in card
+    assert "of these, --source folder is pictures of the user's own, a folder per class" in card
 
 
 def test_a_set_without_a_patient_to_train_on_is_refused(tree: Path) -> None:
