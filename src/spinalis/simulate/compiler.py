@@ -31,11 +31,26 @@ _STAMP = sha256(b"".join((Path(__file__).parent / name).read_bytes() for name in
 
 
 def compiled(function: Function) -> Function:
-    """Compile to machine code, and keep that beside the source until any of the kernels' sources changes.
+    """Compile to machine code a function that makes no arrays: it fills those that it is given.
+
+    Such a function need not count the references to its arrays. Counting them, at every call and for each array of
+    the body, took more than half of the time of a picture. numba refuses such a function that does make an array.
+    """
+    return _kept(function, counted=False)
+
+
+def compiled_maker(function: Function) -> Function:
+    """The same for a function that makes arrays, and so must count references to them."""
+    return _kept(function, counted=True)
+
+
+def _kept(function: Function, *, counted: bool) -> Function:
+    """Compile, and keep the machine code beside the source until any of the kernels' sources changes.
 
     numba renews a kept function only when its own file changes, not when a function that it calls does; so the
     stamp is made of all of them.
     """
-    dispatcher: Any = numba.njit(cache=True, fastmath=True, nogil=True, error_model="numpy")(function)
+    njit: Any = numba.njit  # its types leave out `_nrt`
+    dispatcher = njit(cache=True, fastmath=True, nogil=True, error_model="numpy", _nrt=counted)(function)
     dispatcher._cache._cache_file._source_stamp = _STAMP
     return cast(Function, dispatcher)

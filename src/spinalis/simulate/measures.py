@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from spinalis.simulate.compiler import compiled
+from spinalis.simulate.compiler import compiled, compiled_maker
 from spinalis.simulate.coordinates import Body
 from spinalis.simulate.kernel import CORD_GREY, CORD_WHITE, CSF, EPIDURAL_FAT, ROOT, ROOTLET, exiting_root, recess_gap
 from spinalis.simulate.lesions import slipped, spine_tissue
@@ -81,7 +81,7 @@ def spread_of(grid: Any, wanted: int) -> tuple[float, float, float, float, float
     return float(count), a0, b0, aa / n - a0 * a0, bb / n - b0 * b0, ab / n - a0 * b0
 
 
-@compiled
+@compiled_maker
 def measure_foramen(body: Body, k: int, s: int) -> tuple[float, float, float, float, float]:
     """The foramen above disc `k`, side `s`, in its sagittal plane.
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from spinalis.simulate.compiler import compiled
+from spinalis.simulate.compiler import compiled, compiled_maker
 from spinalis.simulate.coordinates import Body, locate, noise_at, warp
 from spinalis.simulate.kernel import CORD_GREY, CORD_WHITE, NOTHING
 from spinalis.simulate.lesions import spine_tissue
@@ -91,7 +91,7 @@ def refine(body: Body, plane: Any, offsets: Any, moves: Any, labels: Any) -> Non
                     labels[row, column, m], hint = tissue_at(body, x, y, z, hint)
 
 
-@compiled
+@compiled_maker
 def render_slices(body: Body, planes: Any, offsets: Any, labels: Any, texture: Any) -> None:
     """Fill the labels of a stack of slices.
 
