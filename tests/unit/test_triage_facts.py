@@ -5,7 +5,7 @@ import pytest
 
 from spinalis.records import Header, Judgement, SeriesLabel, SliceLabel, Study
 from spinalis.triage.choose import choose
-from spinalis.triage.facts import answers, contradictions, facts
+from spinalis.triage.facts import answers, contradictions, facts, measure
 from spinalis.triage.where import WORDS, parse
 from spinalis.vocabulary import Anatomy, Plane, Region, Sequence
 from tests.fakes import label, series
@@ -45,7 +45,7 @@ def labelled(*cord: float, **changes: object) -> SeriesLabel:
 
 def known(made=None, found=None, index=None, least=0.0):
     made, found = made or series(PIXELS, header=HEADER), found or labelled(0.1, 0.8, 0.3)
-    return facts(made, found, answers(found, index), least)
+    return facts(measure(made, found), answers(found, index), least)
 
 
 def test_every_word_has_a_fact_and_none_is_left_over() -> None:

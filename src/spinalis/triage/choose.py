@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from spinalis.records import Series, SeriesLabel, Study
-from spinalis.triage.facts import Answer, answers, facts
+from spinalis.triage.facts import Answer, answers, facts, measure
 from spinalis.triage.where import Rule, Truth, Value
 
 
@@ -46,10 +46,11 @@ def choose(
     found = {series.key: series for series in study.series}
     for label in labels:
         series = found[label.series_key]
+        measured = measure(series, label)
         seen = {item.index for item in label.slices}
         for index in range(len(series.slices)) if by_slice else (None,):
             judged = answers(label, index)
-            known = facts(series, label, judged, min_probability)
+            known = facts(measured, judged, min_probability)
             readable = tuple(sorted(seen)) if index is None else (index,) if index in seen else ()
             yield Choice(
                 series=series,

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from spinalis.geometry import slice_spacing_mm
-from spinalis.records import Header, Judgement, Series, SeriesLabel, SlicePlane
+from spinalis.records import Judgement, Series, SeriesLabel, SlicePlane
 from spinalis.triage.where import Value
 from spinalis.vocabulary import Anatomy
 
@@ -39,23 +39,27 @@ def answers(label: SeriesLabel, index: int | None) -> dict[str, Answer]:
 
 
 def facts(
-    series: Series, label: SeriesLabel, found: dict[str, Answer], min_probability: float = 0.0
+    measured: dict[str, Value | None], found: dict[str, Answer], min_probability: float = 0.0
 ) -> dict[str, Value | None]:
     """Everything that a rule may ask of a unit.
 
     Args:
-        series: the series, or that of the slice.
-        label: its label.
+        measured: what was read off its series, see `measure`.
         found: the unit's `answers`.
         min_probability: an answer less sure than this counts as unknown.
 
     Returns:
         A value for each of `where.WORDS`; None where it is unknown.
     """
+    sure = {name: found[name].value if found[name].probability >= min_probability else None for name in LABELS}
+    return {**sure, **measured}
+
+
+def measure(series: Series, label: SeriesLabel) -> dict[str, Value | None]:
+    """The facts that a series and its slices share: geometry, header, and what was noticed."""
     header = series.header
     planes = [item.plane for item in series.slices if item.plane is not None]
     return {
-        **{name: found[name].value if found[name].probability >= min_probability else None for name in LABELS},
         "contradicted": bool(contradictions(label)),
         "geometry": len(planes) == len(series.slices),
         "localizer": _from_image_type(series, "localizer"),
@@ -66,7 +70,13 @@ def facts(
         "spacing_mm": _spacing(planes),
         "slice_spacing_mm": slice_spacing_mm(series),
         "thickness_mm": series.thickness_mm,
-        **_from_header(header),
+        "echo_time_ms": header.echo_time_ms,
+        "repetition_time_ms": header.repetition_time_ms,
+        "inversion_time_ms": header.inversion_time_ms,
+        "flip_angle_deg": header.flip_angle_deg,
+        "field_strength_t": header.field_strength_t,
+        "modality": header.modality,
+        "manufacturer": header.manufacturer,
     }
 
 
@@ -103,15 +113,3 @@ def _from_image_type(series: Series, flag: str) -> bool | None:
 
 def _spacing(planes: list[SlicePlane]) -> float | None:
     return max(planes[0].row_spacing_mm, planes[0].column_spacing_mm) if planes else None
-
-
-def _from_header(header: Header) -> dict[str, Value | None]:
-    return {
-        "echo_time_ms": header.echo_time_ms,
-        "repetition_time_ms": header.repetition_time_ms,
-        "inversion_time_ms": header.inversion_time_ms,
-        "flip_angle_deg": header.flip_angle_deg,
-        "field_strength_t": header.field_strength_t,
-        "modality": header.modality,
-        "manufacturer": header.manufacturer,
-    }
