@@ -7,7 +7,8 @@ from numpy.typing import NDArray
 from spinalis.simulate.metal import TITANIUM_PPM, bend, field_ppm
 from spinalis.simulate.scanner import Artefacts, Stack, sample_artefacts, turned_axes
 from spinalis.simulate.sequence import Contrast, Protocol
-from spinalis.simulate.tissue import Tissue
+from spinalis.simulate.study import expose
+from spinalis.simulate.tissue import Tissue, sample_tissues
 from spinalis.vocabulary import Plane
 
 SPIN_ECHO = Protocol(contrast=Contrast.T2W, kind="se", repetition_ms=3500, echo_ms=100)
@@ -105,3 +106,23 @@ def test_metal_of_a_neighbouring_slice_is_felt(stack: Stack) -> None:
     image = bent(stack, screw(stack), GRADIENT_ECHO)
     assert image[6].min() < 0.6
     assert image[6].min() < image[8].min()
+
+
+def test_a_scan_shows_the_metal_and_keeps_to_the_field_of_its_stack(stack: Stack) -> None:
+    tissues, away = sample_tissues(np.random.default_rng(1), 1.5, 50), np.zeros((stack.rows, stack.columns))
+    field = replace(stack, rows=stack.rows - 24)
+    with_screw = screw(stack)
+    plain = np.full_like(with_screw, Tissue.MARROW)
+    made = [
+        expose(
+            np.random.default_rng(4),
+            (labels, np.zeros(labels.shape[:3], np.float32)),
+            (GRADIENT_ECHO, tissues),
+            field,
+            (away - 100, away),
+        ).astype(float)
+        for labels in (plain, with_screw)
+    ]
+    assert made[0].shape == made[1].shape == (stack.count, field.rows, stack.columns)
+    dark = [float(np.mean(image[4, 40:56, 42:58]) / np.median(image[4])) for image in made]
+    assert dark[1] < 0.6 * dark[0]

@@ -15,7 +15,7 @@ from spinalis.simulate.sequence import FAT_PPM, HZ_PER_PPM_T, Protocol
 from spinalis.simulate.tissue import Tissue
 
 TITANIUM_PPM = 182.0
-"""Its susceptibility less that of tissue, which is near -9, counts; the difference is within the spread of alloys."""
+"""Its susceptibility. That of tissue, near -9, would add to the difference; alloys differ by more than that."""
 
 SLICE_HZ = 1800.0
 """Off by so much, spins leave the slice between the exciting and the refocusing pulse."""
