@@ -308,6 +308,7 @@ def test_bids_names_what_it_can_and_says_what_it_cannot(select: Select, archive:
     described = json.loads((tmp_path / "out" / "dataset_description.json").read_text())
     assert (described["BIDSVersion"], described["DatasetType"]) == ("1.8.0", "raw")
     assert "manifest.csv" in (tmp_path / "out" / ".bidsignore").read_text()
+    assert "Research use only" in (tmp_path / "out" / "README").read_text()
     sidecar = json.loads((tmp_path / "out" / f"sub-{key}/anat/sub-{key}_acq-sagCervical_run-1_T2w.json").read_text())
     assert (sidecar["EchoTime"], sidecar["RepetitionTime"], sidecar["SliceThickness"]) == (0.1, 3.0, 3.5)
     assert sidecar["SpinalisLabels"]["region"] == {"label": "cervical", "probability": 0.8, "source": "pixels"}

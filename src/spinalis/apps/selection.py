@@ -113,6 +113,7 @@ def begin(order: Order) -> None:
     make_folder(state)
     if order.form is Form.BIDS:
         write_new(order.output / "dataset_description.json", (bids.description(),))
+        write_new(order.output / "README", (bids.readme(),))
         write_new(order.output / ".bidsignore", (bids.IGNORED.encode(),))
     write_bytes(state / "settings.json", json.dumps(settings, indent=2).encode())
 
