@@ -28,7 +28,8 @@ def test_python_and_the_compiled_kernel_give_the_same_labels(
     for name in ("warp_grid", "sample_place", "alike", "refine"):
         monkeypatch.setattr(render, name, getattr(render, name).py_func)
     slow, slow_texture = np.empty_like(fast), np.empty_like(fast_texture)
-    readable = body._replace(whole=body.whole.view(np.recarray))
+    records = {"whole": body.whole.view(np.recarray), "vertebrae": body.vertebrae.view(np.recarray)}
+    readable = body._replace(**records)
     render.render_slices.py_func(readable, small.kernel_planes(), SAMPLE_OFFSETS, slow, slow_texture)  # type: ignore[attr-defined]
     assert len(np.unique(fast)) > 6
     same = slow == fast

@@ -21,6 +21,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from spinalis.records import FloatArray
 from spinalis.simulate.junction import Junction, planes_of_levels, sample_junction, shifted
+from spinalis.simulate.midline import draw_midline
 from spinalis.vocabulary import Level
 
 VERTEBRAE = 30
@@ -37,7 +38,7 @@ T8, L1, L2, L3, L5, S1, COCCYX = 14, 19, 20, 21, 23, 24, 29
 BODY_HEIGHT = (
     *(10, 22, 13, 13, 13, 13.5, 14.5),
     *(16, 17, 17.5, 18, 18.5, 19, 19.5, 20, 20.5, 21.5, 22.5, 24),
-    *(26, 26.6, 26.8, 26.2, 25),
+    *(26.8, 27.4, 27.6, 27.0, 25.8),
     *(29, 24, 19, 16, 14, 24),
 )
 # Per plane from above C1 to below the coccyx.
@@ -186,7 +187,7 @@ PLANE_FIELDS = [
     *("canal_depth", "canal_half_width", "sac_gap", "sac_half_width", "sac_half_depth", "cord_half_width"),
     *("cord_half_depth", "flavum", "bulge", "reach", "degeneration", "front_bulge", "cleft"),
     *("slip", "first_lesion", "end_lesion"),
-    *("remnant", "lean"),
+    *("remnant", "lean", "pad", "pad_apex"),
 ]
 SIDE_FIELDS = [
     *("facet", "recess_bulge", "foramen_bulge", "bulge_up", "process_forward", "process_up", "roof_down", "root"),
@@ -198,14 +199,14 @@ LESION_FIELDS = [
 VERTEBRA_FIELDS = [
     *("height", "waist", "front_lip", "pedicle_low", "pedicle_high", "pedicle_width", "spinous_length", "spinous_low"),
     *("spinous_high", "spinous_drop", "lamina", "transverse", "marrow", "vein", "tilted"),
-    *("ala",),
+    *("ala", "hollow", "tone"),
 ]
 WHOLE_FIELDS = [
     *("last_disc",),
     *("conus", "sac_end", "infiltration", "bowel", "gas", "vessel", "psoas", "warp", "fine_warp", "heart_side"),
     *("z_l1", "z_l4", "z_s1", "female", "bladder", "grain", "liver", "slow_veins", "z_heart"),
     *("head_x", "head_y", "head_z", "head_nod", "head_lean", "head_size", "scalp", "ventricle", "cord_x", "cord_y"),
-    *("y_hip", "z_hip", "hip_size"),
+    *("y_hip", "z_hip", "hip_size", "sheaf", "strands"),
 ]
 PLANE_TYPE = np.dtype([(name, np.float64) for name in PLANE_FIELDS])
 SIDE_TYPE = np.dtype([(name, np.float64) for name in SIDE_FIELDS])
@@ -311,6 +312,7 @@ def sample_subject(rng: np.random.Generator, junction: Junction | str | None = N
     vertebrae = _sample_vertebrae(rng, build, planes)
     frames = _sample_frames(rng, build, planes, vertebrae)
     whole = _sample_whole(rng, frames, planes, build)
+    draw_midline(rng.spawn(1)[0], planes, vertebrae, whole, build.sacrum)
     sides = _sample_sides(rng, planes)
     rootlets = _sample_rootlets(rng)
     noise = smooth_noise(rng)
@@ -378,7 +380,7 @@ def _sample_planes(rng: np.random.Generator, build: Build) -> NDArray[np.void]:
     planes["half_height"][1 : last + 1] *= 1 - 0.35 * worn[1 : last + 1]
     planes["half_depth"] = build.read(DEPTH) / 2 * jitter(0.03)
     planes["half_width"] = build.read(WIDTH) / 2 * jitter(0.03)
-    planes["concavity"] = rng.uniform(0.12, 0.42, PLANES) * planes["half_height"] * (planes["half_height"] > 1.6)
+    planes["concavity"] = rng.uniform(0.3, 0.75, PLANES) * planes["half_height"] * (planes["half_height"] > 1.6)
     planes["canal_depth"] = build.read(CANAL_DEPTH) * canal * (0.6 + 0.4 * size)
     planes["canal_half_width"] = build.read(CANAL_HALF_WIDTH) * (0.5 + 0.5 * canal) * (0.5 + 0.5 * size)
     sac = canal * np.clip(rng.normal(1.0, 0.06), 0.85, 1.15)
@@ -398,7 +400,7 @@ def _sample_planes(rng: np.random.Generator, build: Build) -> NDArray[np.void]:
     planes["cleft"] = rng.uniform(0, 1, PLANES)
     planes["remnant"] = WHOLE_DISC
     planes["remnant"][last + 1 :] = rng.uniform(0, 0.55, PLANES)[last + 1 :]
-    planes["remnant"][last + 1] = rng.uniform(0.2, 0.85)
+    planes["remnant"][last + 1] = rng.uniform(0.4, 0.9)
     wedge = build.read(DISC_WEDGE) * build.curve + rng.normal(0, 1.2, PLANES) * WEDGE_SPREAD
     planes["wedge"] = np.tan(np.radians(wedge) / 2)
     planes["wedge"][last + 1 :] = 0
@@ -413,7 +415,7 @@ def _sample_vertebrae(rng: np.random.Generator, build: Build, planes: NDArray[np
     body = build.read(BODY_HEIGHT) * size * (1 + _walk(rng, VERTEBRAE, 0.025, 2) + rng.normal(0, 0.02, VERTEBRAE))
     low, high = planes["half_height"][1:], planes["half_height"][:-1]
     out["height"] = body + low + high
-    out["waist"] = rng.uniform(0.03, 0.1, VERTEBRAE)
+    out["waist"] = rng.uniform(0.07, 0.17, VERTEBRAE)
     out["front_lip"] = np.clip(rng.normal(0, 0.8, VERTEBRAE) + 2.5 * max(0.0, (age - 45) / 40), 0, 4)
     out["waist"][first:] *= 0.4
     out["front_lip"][first + 1 :] = 0
@@ -422,8 +424,8 @@ def _sample_vertebrae(rng: np.random.Generator, build: Build, planes: NDArray[np
     out["pedicle_low"] = out["pedicle_high"] - tall
     out["pedicle_width"] = build.read(PEDICLE_WIDTH) * size
     out["spinous_length"] = build.read(SPINOUS_LENGTH) * size * rng.normal(1, 0.06)
-    out["spinous_low"] = rng.normal(-0.1, 0.035, VERTEBRAE)
-    out["spinous_high"] = rng.normal(0.46, 0.035, VERTEBRAE)
+    out["spinous_low"] = rng.normal(-0.13, 0.035, VERTEBRAE)
+    out["spinous_high"] = rng.normal(0.5, 0.035, VERTEBRAE)
     out["spinous_drop"] = np.interp(np.arange(VERTEBRAE), (0, 6, 8, 15, 18, 30), (0.3, 0.3, 0.7, 0.8, 0.25, 0.05))
     out["lamina"] = rng.normal(6.2, 0.5) * np.interp(np.arange(VERTEBRAE), (0, 6, 19, 24, 29), (0.7, 0.8, 1, 0.8, 0.5))
     out["transverse"] = np.interp(np.arange(VERTEBRAE), (0, 7, 18, 19, 21, 23, 24), (22, 30, 22, 36, 45, 42, 20)) * size

@@ -72,7 +72,8 @@ def disc_edge(plane: Any, side: Any, front: float, au: float, q: float) -> float
     post = max(plane.half_height - plane.wedge * plane.half_depth, 0.8)
     over = abs(q) - post
     if over <= 0:
-        return front + bulge + lateral
+        return front + bulge * (1 - 0.3 * (q / post) ** 2) + lateral
+    bulge *= 0.7
     reach = plane.reach
     central = max(0.0, 1 - (over / reach) ** 2)
     reach += side.bulge_up if q > 0 else 0.0
@@ -100,11 +101,26 @@ def roof_at(wall: float, depth: float, c: float, au: float) -> float:
 
 
 @compiled
-def cleft_at(f: float, au: float) -> float:
-    """How much deeper the canal is in the midline between two laminae, where its posterior fat lies."""
-    if au > 8:
+def cleft_at(plane: Any, f: float, au: float) -> float:
+    """How much deeper the canal is in the midline between two laminae, where its posterior fat lies.
+
+    A triangle in the sagittal plane: from beneath the lamina above to the upper edge of the lamina below.
+    """
+    if au > 8 or f > 0.16 or f < -0.46:
         return 0.0
-    return 6.0 * step((0.07 - f) / 0.1) * step((f + 0.4) / 0.1) * window(au, 3.4)
+    apex = plane.pad_apex
+    x = (f - apex) / (0.13 - apex) if f > apex else (apex - f) / (apex + 0.44)
+    if x >= 1:
+        return 0.0
+    return plane.pad * (1 - x * x) * window(au, 3.4)
+
+
+@compiled
+def hollow_at(vertebra: Any, s: float) -> float:
+    """How far the posterior wall of a body is hollowed between its end-plates (s = 0 and 1), mm."""
+    if s <= 0 or s >= 1:
+        return 0.0
+    return vertebra.hollow * 4 * s * (1 - s)
 
 
 @compiled
@@ -233,6 +249,13 @@ def sac_tissue(body: Body, level: float, u: float, a: float, low: float, high: f
     depth = high - low
     b = -2 * low / depth - 1
     x = u / a
+    whole = body.whole[0]
+    back = whole.sheaf + 0.12 * max(level - 21, 0.0) - 0.2 * x * x
+    if b > back and conus - 0.2 < level < 24.6:
+        dense = min(1.0, (b - back) / 0.6) - 0.3 * max(level - 22, 0.0)
+        slope = b * depth / 1.2 + 2.0 * level + 1.2 * noise_at(body.noise, 1.6 * level, 3.0, 7.0)
+        if noise_at(body.noise, u / 1.1, 1.6 * level + 9, slope) > whole.strands + 1.6 * (1 - dense):
+            return ROOTLET
     for n in range(body.rootlets.shape[0]):
         rootlet = body.rootlets[n]
         leave = rootlet[4] - level
@@ -267,11 +290,14 @@ def canal_tissue(body: Body, i: int, t: float, u: float, v: float, h: float) -> 
     wall = mix(lower.half_depth, upper.half_depth, t)
     c = mix(lower.canal_half_width, upper.canal_half_width, t)
     front = wall * (1 - 0.25 * (u / plane.half_width) ** 4)
+    sag = hollow_at(body.vertebrae[i], (t * h - lower.half_height) / (h - lower.half_height - upper.half_height))
     edge = disc_edge(plane, side, front, au, q)
+    if edge < front + 0.4:
+        edge -= sag
     edge += 0.25 * min(1.0, au / 4) * noise_at(body.noise, u / 1.5 + 3 * k, q / 1.5, 6.0)
     if v < edge:
-        return ANNULUS if abs(q) < plane.half_height + 1.5 else OSTEOPHYTE
-    cleft = cleft_at(q / h, au)
+        return ANNULUS if abs(q) < plane.half_height + 1.5 else OSTEOPHYTE if edge > front else CORTEX
+    cleft = cleft_at(plane, q / h, au)
     roof = roof_at(wall, mix(lower.canal_depth, upper.canal_depth, t), c, au) + cleft
     ceiling = roof - flavum_at(plane, side, au, q, h) * (1 if cleft < 1 else 0.8)
     if v > ceiling:
@@ -284,7 +310,7 @@ def canal_tissue(body: Body, i: int, t: float, u: float, v: float, h: float) -> 
     if end > 0.1 and au < a:
         centre = wall + mix(lower.sac_gap, upper.sac_gap, t) + b
         half = b * np.sqrt(1 - (u / a) ** 2)
-        low, high = max(edge + 0.6, centre - half), min(ceiling - 0.4, centre + half)
+        low, high = max(edge + 0.6, centre - half - 0.8 * sag), min(ceiling - 0.4, centre + half)
         if low < v < high:
             cord = (
                 mix(lower.cord_half_width, upper.cord_half_width, t),
@@ -292,7 +318,7 @@ def canal_tissue(body: Body, i: int, t: float, u: float, v: float, h: float) -> 
                 v - centre + 0.4,
             )
             return sac_tissue(body, level, u, a, low - v, high - v, cord)
-        if low - 0.7 < v < high + 0.7 and high > low:
+        if low - 0.7 < v < high + 0.5 + 0.15 * noise_at(body.noise, 3.0, 2 * level, u / 3) and high > low:
             return LIGAMENT
     if v < edge + 0.6 and au < 6:
         return LIGAMENT
@@ -414,14 +440,15 @@ def spinous_tissue(body: Body, i: int, t: float, au: float, v: float, wall: floa
             half = 3.4 + 1.2 * behind / max(length, 1.0)
             middle, tall = 0.5 * (low + high), 0.5 * (high - low)
             round_off = ((f - middle) / tall) ** 2 * 0.8 + (behind / length) ** 6 * 0.6
+            round_off += 0.1 * noise_at(body.noise, v / 2, f * process.height / 2, 5.0 * j)
             thin = min((1 - round_off) * tall * process.height, half - au)
             if thin > 0:
                 return CORTEX if thin < 0.9 else PEDICLE
-    reach = body.vertebrae[i].spinous_length
+    reach = mix(body.vertebrae[min(i + 1, VERTEBRAE - 1)].spinous_length, body.vertebrae[i].spinous_length, t)
     if behind < reach - 1 and au < 4.5:
-        fibre = noise_at(body.noise, v / 7 + 13 * i, (t * body.vertebrae[i].height + 0.5 * v) / 2.0, au / 3)
-        more = 0.8 - 0.9 * body.whole[0].infiltration
-        return FAT if fibre > more else LIGAMENT if fibre < -1.0 else INTERSPINOUS
+        fibre = noise_at(body.noise, v / 3.5 + 13 * i, (t * body.vertebrae[i].height + 0.5 * v) / 1.1, au / 2)
+        more = 1.6 - 0.9 * body.whole[0].infiltration
+        return FAT if fibre > more else LIGAMENT if fibre < -1.2 else INTERSPINOUS
     if behind < reach + 1.5 and au < 2.6 and body.vertebrae[i].ala < WHOLE_ALA:
         return LIGAMENT
     return NOTHING
@@ -441,7 +468,8 @@ def vertebral_body(body: Body, i: int, t: float, u: float, v: float, up: float, 
         side = 5.0 if down < up else 0.0
         d = max(d + 0.3 * noise_at(body.noise, u / 4 + 11 * k, v / 3.5, side), 0.4)
     if near < d:
-        depth = depth + (plane.front_bulge if v < 0 else 0.0)
+        x = near / d
+        depth = depth + ((plane.front_bulge + 0.6) * (1 - x * x) - 0.6 if v < 0 else 0.0)
         width += 0.8
         r = (u / width) ** 2 + (v / depth) ** 2 if v < 0 else (u / width) ** 4 + (v / depth) ** 4
         if r > 1:
@@ -450,11 +478,13 @@ def vertebral_body(body: Body, i: int, t: float, u: float, v: float, up: float, 
             if r >= plane.remnant:
                 return MARROW
             d *= np.sqrt(1 - r / plane.remnant)
-            if near > d + 0.5:
+            if near > d + 0.15:
                 return MARROW
+            return CORTEX if near > d - 0.3 else ANNULUS if plane.degeneration > 0.7 else NUCLEUS + 2
         if near > d - 0.5 or plane.half_height < 1.1:
             return CORTEX
         inner = (u / (0.76 * plane.half_width)) ** 2 + ((v - 0.5) / (0.74 * plane.half_depth)) ** 2
+        inner += 0.5 * x * x * x * x
         inner += 0.22 * noise_at(body.noise, u / 3.5 + 7 * k, v / 3.5, near / 2)
         if inner < 1 and d > 1.2:
             degeneration = plane.degeneration
@@ -472,22 +502,20 @@ def vertebral_body(body: Body, i: int, t: float, u: float, v: float, up: float, 
     corner = max(0.0, 1 - min(s, 1 - s) * height / 3.5) if plane.remnant == WHOLE_DISC else 0.0
     depth, width = depth * waist + lip - 1.1 * corner * corner, width * waist
     if v > 0:
-        depth = mix(depth, depth / waist, 0.7)
+        depth = depth / waist - hollow_at(vertebra, s)
     r = (u / width) ** 2 + (v / depth) ** 2 if v < 0 else (u / width) ** 4 + (v / depth) ** 4
     if r > 1:
         return NOTHING
     rim = (1 - r) * depth * (0.5 if v < 0 else 0.25)
-    if rim < 0.8 or (near < d + 0.75 and r < plane.remnant):
+    if rim < (0.8 if v < 0 else 0.6) or (near < d + 0.75 and r < plane.remnant):
         return CORTEX
-    if (
-        vertebra.vein > 0.25
-        and v > 0.5 * depth
-        and abs(u) < 7
-        and abs(s - 0.5) * height < 1.7 * vertebra.vein * (v / depth)
-    ):
-        return BODY_VEIN
-    patch = noise_at(body.noise, u / 5 + 9 * i, v / 5, 0.0)
-    return MODIC_2 if patch > vertebra.marrow else MARROW
+    if vertebra.vein > 0.25 and v > 0.35 * depth and abs(u) < 7:
+        inward = (depth - v) / depth
+        if abs(s - 0.5) * height < vertebra.vein * (2.4 - 5 * inward):
+            return BODY_VEIN
+    patch = noise_at(body.noise, u / 1.6 + 9 * i, v / 1.3, down / 1.1)
+    near_edge = max(0.0, 1 - 4 * min(s, 1 - s))
+    return MODIC_2 if patch > vertebra.marrow - 0.5 * near_edge else MARROW
 
 
 @compiled
@@ -521,7 +549,7 @@ def healthy_tissue(body: Body, i: int, t: float, u: float, v: float, up: float, 
         return NOTHING
     if au < c:
         f = t if t < 0.5 else t - 1
-        if v < roof_at(wall, depth, c, au) + cleft_at(f, au):
+        if v < roof_at(wall, depth, c, au) + cleft_at(lower if t < 0.5 else upper, f, au):
             if au > c - 0.6 and vertebra.pedicle_low < t * vertebra.height < vertebra.pedicle_high:
                 return CORTEX
             return canal_tissue(body, i, t, u, v, vertebra.height)

@@ -96,6 +96,13 @@ FAT_SATURATED_SHARE = {
 }
 """An assumption."""
 
+SPACE_FAT_T2 = 0.55
+"""The low flip angles of SPACE keep the J-coupling of fat, so that its T2 falls back to that of a single echo.
+
+Source: Henkelman et al., MRM 1992, cited from memory, for the effect; the factor was fitted to the ratio of CSF to
+marrow in 10 SPACE slabs of SPIDER (median 4.1).
+"""
+
 B_VALUES = (0, 50, 400, 600, 800, 1000)
 B_SHARES = (0.2, 0.1, 0.2, 0.15, 0.2, 0.15)
 """Diffusion weightings, s/mm2, and how often each is drawn, an assumption."""
@@ -241,7 +248,8 @@ def signal_table(protocol: Protocol, tissues: TissueTable) -> tuple[FloatArray, 
     fat_t1 = tissues.fat_t1
     if protocol.contrast is Contrast.STIR:
         fat_t1 = 0.93 * float(protocol.inversion_ms or 0.0) / np.log(2.0)
-    fat = tissues.fat * float(signal(protocol, np.array(fat_t1), np.array(tissues.fat_t2))) * protocol.fat_left
+    fat_t2 = tissues.fat_t2 * (SPACE_FAT_T2 if protocol.contrast is Contrast.T2_SPACE else 1.0)
+    fat = tissues.fat * float(signal(protocol, np.array(fat_t1), np.array(fat_t2))) * protocol.fat_left
     if protocol.kind == "gre":
         lost = _susceptibility(protocol)
         water, fat = (

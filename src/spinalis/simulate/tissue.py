@@ -117,7 +117,7 @@ RELAXATION: dict[Tissue, Relaxation] = {
     Tissue.MODIC_2: Relaxation(t1=(900, 1080), t2=(70, 64), density=1.0, fat=0.85, texture=0.06),
     Tissue.LUNG: Relaxation(t1=(1200, 1300), t2=(30, 20), density=0.1, texture=0.35),
     Tissue.BOWEL: Relaxation(t1=(900, 1050), t2=(70, 60), density=0.75, fat=0.08, texture=0.22),
-    Tissue.INTERSPINOUS: Relaxation(t1=(900, 1000), t2=(40, 36), density=0.66, fat=0.3, texture=0.2),
+    Tissue.INTERSPINOUS: Relaxation(t1=(900, 1000), t2=(50, 45), density=0.75, fat=0.42, texture=0.25),
     Tissue.EPIDURAL_FAT: Relaxation(t1=(290, 370), t2=(160, 160), density=1.0, fat=0.95, texture=0.04),
     Tissue.JOINT: Relaxation(t1=(1300, 1500), t2=(60, 52), density=0.7, texture=0.1),
     Tissue.FLAVUM: Relaxation(t1=(800, 900), t2=(22, 19), density=0.5, texture=0.1),
