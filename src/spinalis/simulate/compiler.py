@@ -48,9 +48,11 @@ def _kept(function: Function, *, counted: bool) -> Function:
     """Compile, and keep the machine code beside the source until any of the kernels' sources changes.
 
     numba renews a kept function only when its own file changes, not when a function that it calls does; so the
-    stamp is made of all of them.
+    stamp is made of all of them. Kernels are inlined: the body is some 70 numbers to pass on at every call, and
+    passing them took more than half of the time of a picture.
     """
-    njit: Any = numba.njit  # its types leave out `_nrt`
-    dispatcher = njit(cache=True, fastmath=True, nogil=True, error_model="numpy", _nrt=counted)(function)
+    njit: Any = numba.njit  # its types leave out `_nrt` and `forceinline`
+    options = {"fastmath": True, "nogil": True, "error_model": "numpy", "_nrt": counted, "forceinline": True}
+    dispatcher = njit(cache=True, **options)(function)
     dispatcher._cache._cache_file._source_stamp = _STAMP
     return cast(Function, dispatcher)
