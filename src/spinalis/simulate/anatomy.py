@@ -38,7 +38,7 @@ T8, L1, L2, L3, L5, S1, COCCYX = 14, 19, 20, 21, 23, 24, 29
 BODY_HEIGHT = (
     *(10, 22, 13, 13, 13, 13.5, 14.5),
     *(16, 17, 17.5, 18, 18.5, 19, 19.5, 20, 20.5, 21.5, 22.5, 24),
-    *(26.8, 27.4, 27.6, 27.0, 25.8),
+    *(26.8, 27.4, 27.6, 27.2, 26.8),
     *(29, 24, 19, 16, 14, 24),
 )
 # Per plane from above C1 to below the coccyx.
@@ -46,7 +46,7 @@ DISC_HEIGHT = (
     *(1, 1, 4.8, 5, 5, 5.3, 5.3, 4.8),
     *(4, 3.8, 3.8, 3.8, 4, 4.2, 4.5, 4.8, 5.2, 5.6, 6.2, 6.8),
     *(8.2, 9.4, 10.4, 10.9, 10.2),
-    *(4, 1.8, 1.4, 1.2, 2.5, 1),
+    *(1.9, 1.3, 1.1, 1, 2.5, 1),
 )
 DEPTH = (
     *(10, 12, 15.5, 16, 16, 16, 16.5, 17),
@@ -165,7 +165,7 @@ BODY_WEDGE = (
 WEDGE_SPREAD = np.interp(np.arange(PLANES), (20, 23, 24, 25), (1.4, 2.8, 3.0, 1.0))
 """The wedge of a disc varies more towards the sacrum."""
 
-UPPER_LUMBAR_TILT = -8.5
+UPPER_LUMBAR_TILT = -7.0
 """Mean tilt of L1/L2 and L2/L3, lying on the table."""
 
 MEAN_LORDOSIS = 41.0
@@ -399,14 +399,26 @@ def _sample_planes(rng: np.random.Generator, build: Build) -> NDArray[np.void]:
     planes["front_bulge"][last + 1 :] = 0
     planes["cleft"] = rng.uniform(0, 1, PLANES)
     planes["remnant"] = WHOLE_DISC
-    planes["remnant"][last + 1 :] = rng.uniform(0, 0.55, PLANES)[last + 1 :]
-    planes["remnant"][last + 1] = rng.uniform(0.4, 0.9)
+    _fuse_sacrum(rng, planes[last + 1 :])
     wedge = build.read(DISC_WEDGE) * build.curve + rng.normal(0, 1.2, PLANES) * WEDGE_SPREAD
     planes["wedge"] = np.tan(np.radians(wedge) / 2)
     planes["wedge"][last + 1 :] = 0
     limit = 0.75 * planes["half_height"] / planes["half_depth"]
     planes["wedge"] = np.clip(planes["wedge"], -limit, limit)
     return planes
+
+
+def _fuse_sacrum(rng: np.random.Generator, planes: NDArray[np.void]) -> None:
+    """Leave thin remnants of the discs from S1/S2 down: heights and unfused shares.
+
+    Fitted beside the SPIDER training patients: S1/S2 is a thin line over most of the depth, a small disc in one of
+    six; the discs below have fused in about half.
+    """
+    disc, line = rng.uniform(1.4, 2.2), np.exp(rng.normal(0, 0.25))
+    planes["half_height"][0] *= disc if rng.random() < 1 / 6 else line
+    share, fused = rng.uniform(0.45, 0.97, PLANES), rng.random(PLANES) < 0.5
+    fused[0] = False
+    planes["remnant"] = np.where(fused, 0.0, share**2)[: len(planes)]
 
 
 def _sample_vertebrae(rng: np.random.Generator, build: Build, planes: NDArray[np.void]) -> NDArray[np.void]:

@@ -227,7 +227,7 @@ def pelvis_tissue(body: Body, x: float, y: float, z: float, front: float) -> int
             return MUSCLE if gland < 0.3 else GLAND if hy > 4 else BOWEL
         if 4 < hz < 16 and ax < 32 and abs(hy - 20 + 0.1 * ax) < 5:
             return FLUID if noise_at(noise, x / 2, y / 2, z / 2) > -0.2 else MUSCLE
-    gap = 10 + 4 * lump + 10 * step((hz - 40) / 50)
+    gap = 12 + 6 * lump + 20 * step((hz - 30) / 55)
     tube = np.sqrt(((side - 9 * noise_at(noise, 0.0, 3.0, z / 22)) / 17) ** 2 + ((front - gap - 10) / 11) ** 2)
     if tube < 1 and z < whole.z_s1 - 22:
         if tube > 0.72:

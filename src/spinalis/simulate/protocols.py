@@ -13,7 +13,7 @@ from spinalis.vocabulary import Plane, Region
 MIDDLE = {Region.LUMBAR: 22.0, Region.THORACIC: 12.8, Region.CERVICAL: 5.2}
 """The plane in the middle of a region's sagittal picture."""
 
-SAGITTAL_FIELD_MM = {Region.LUMBAR: (260.0, 345.0), Region.THORACIC: (300.0, 380.0), Region.CERVICAL: (210.0, 280.0)}
+SAGITTAL_FIELD_MM = {Region.LUMBAR: (255.0, 340.0), Region.THORACIC: (300.0, 380.0), Region.CERVICAL: (210.0, 280.0)}
 SMALL_FIELD_MM = {Region.LUMBAR: (190.0, 240.0), Region.THORACIC: (220.0, 280.0), Region.CERVICAL: (160.0, 200.0)}
 AXIAL_RANGE = {Region.LUMBAR: (24.2, 19.8), Region.THORACIC: (18.5, 10.0), Region.CERVICAL: (8.0, 2.0)}
 """First and last plane of a straight axial stack, feet to head."""
@@ -45,7 +45,7 @@ def sagittal_stack(rng: np.random.Generator, subject: Subject, region: Region) -
     rows = matrix_size(rng)
     columns = rows if rng.random() < 0.6 else int(rows * rng.uniform(0.45, 0.85)) // 2 * 2
     centre = plane_point(subject, middle_of(subject, region), BEHIND_MM)
-    centre += (rng.normal(0, 1.0), rng.normal(-5, 17) * min(1.0, columns / rows), rng.normal(3, 16))
+    centre += (rng.normal(0, 1.0), rng.normal(-5, 17) * min(1.0, columns / rows), rng.normal(8, 16))
     thickness = rng.uniform(3.0, 4.3)
     return Stack(
         plane=Plane.SAGITTAL,

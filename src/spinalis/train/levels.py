@@ -23,6 +23,9 @@ from spinalis.vocabulary import LEVELS
 TARGET_SIGMA = 1.3
 """Standard deviation of the target around a level, in map pixels."""
 
+SHOWN_SHARE = 0.6
+"""Of the simulated draws, so many are of slices that show a level; the others are of all slices."""
+
 SPREAD = Spread()
 
 
@@ -92,9 +95,10 @@ def simulated_examples(files: Sequence[Path]) -> list[Example]:
 def draw_from(real: Sequence[Example], simulated: Sequence[Example], real_share: float, spec: InputSpec) -> Draw:
     """Make samples `images` (C, H, W), `target` (8, places + 1) and `known` (8,)."""
     share = real_share if real and simulated else float(bool(real))
+    shown = [example for example in simulated if example.seen.any()]
 
     def draw(rng: np.random.Generator) -> Sample:
-        source = real if rng.random() < share else simulated
+        source = real if rng.random() < share else shown if shown and rng.random() < SHOWN_SHARE else simulated
         example = source[int(rng.integers(len(source)))]
         image = example.image.astype(np.float32)
         matrix = draw_matrix(rng, fit_matrix(image.shape, spec), spec, SPREAD)

@@ -1,6 +1,6 @@
 """Simulated studies, harvested once into small arrays for every task and kept on disk."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from hashlib import sha256
@@ -140,8 +140,7 @@ def _levels(simulated: SimulatedStudy, rng: np.random.Generator) -> dict[str, ND
     for item in simulated.series:
         if item.plane is not Plane.SAGITTAL:
             continue
-        near = middle_slices(item.series)
-        for index in sorted(rng.choice(near, min(SLICES_PER_SERIES, len(near)), replace=False)):
+        for index in _chosen(item, named, rng):
             matrix = input_matrix(item.series, int(index), spec)
             images.append(to_bytes(resample(item.series.load(int(index)), matrix, (LEVEL_SIZE, LEVEL_SIZE))))
             placed = [_place(item, int(index), named.get(name)) for name in CHANNELS]
@@ -152,6 +151,13 @@ def _levels(simulated: SimulatedStudy, rng: np.random.Generator) -> dict[str, ND
         "level_points": np.array(points, np.float32),
         "level_seen": np.array(seen),
     }
+
+
+def _chosen(item: SimulatedSeries, named: Mapping[str, Vector], rng: np.random.Generator) -> list[int]:
+    """Slices near the middle of a series: one at random, the others of those that show a level, as far as there are."""
+    near = [int(index) for index in rng.permutation(middle_slices(item.series))]
+    shown = [i for i in near if any(_place(item, i, point)[2] <= MIDLINE_MM for point in named.values())]
+    return sorted({*near[:1], *shown[: SLICES_PER_SERIES - 1]})
 
 
 def _place(item: SimulatedSeries, index: int, point: Vector | None) -> tuple[float, float, float]:
