@@ -53,6 +53,7 @@ def orders(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
 def test_a_recipe_is_trained_as_asked(run: Run, orders: list[Any], tmp_path: Path) -> None:
     code, out, err = run(
         *("train", "grade", "--data", tmp_path, "--set", "steps=12", "--set", "widths=[8, 16]", "--out", "mine"),
+        *("--source", f"folder={tmp_path}"),
         *("--jobs", 3, "--scale", 0.5, "--accelerator", "cpu"),
     )
     assert (code, out, err) == (0, "Run: done\n", "")
@@ -65,6 +66,7 @@ def test_a_recipe_is_trained_as_asked(run: Run, orders: list[Any], tmp_path: Pat
         "jobs": 3,
         "scale": 0.5,
         "accelerator": "cpu",
+        "sources": [("folder", tmp_path)],
     }
 
 
@@ -72,7 +74,7 @@ def test_a_run_goes_to_a_folder_of_its_recipe(run: Run, orders: list[Any]) -> No
     assert run("train", "levels")[0] == 0
     ((order,),) = orders
     assert order.folder == Path("runs/levels")
-    assert (order.data, order.changes) == (None, {})
+    assert (order.data, order.changes, order.sources) == (None, {}, [])
 
 
 def test_a_run_is_exported(run: Run, orders: list[Any], tmp_path: Path) -> None:
@@ -91,7 +93,7 @@ def test_a_setting_without_key_or_value_is_a_usage_error(run: Run, orders: list[
 def test_an_unknown_recipe_is_an_error(run: Run, tmp_path: Path) -> None:
     code, _, err = run("train", "nonsense", "--out", tmp_path / "run")
     assert code == 1
-    assert "Error: Recipe: expected one of triage, levels, grade, got nonsense." in err
+    assert "Error: Recipe: expected one of triage, levels, grade, triage-anatomy, " in err
 
 
 def test_without_torch_the_extra_is_named() -> None:

@@ -26,7 +26,8 @@ def test_folders_give_contrast_and_patient(tree: Path) -> None:
     items = list(chaos.read(tree))
     assert [item.patient for item in items] == ["chaos-4"] * 6 + ["chaos-1"] * 6
     t1w, t2w = (
-        Labels(anatomy=Anatomy.OTHER, plane=Plane.AXIAL, sequence=sequence) for sequence in (Sequence.T1W, Sequence.T2W)
+        Labels(anatomy=Anatomy.OTHER, plane=Plane.AXIAL, sequence=sequence, part="ABDOMEN")
+        for sequence in (Sequence.T1W, Sequence.T2W)
     )
     assert [item.labels for item in items] == [*[t1w] * 4, *[t2w] * 2] * 2
     assert all(item.subset == subset_of(item.patient) for item in items)

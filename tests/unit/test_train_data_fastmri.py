@@ -37,11 +37,13 @@ def tree(tmp_path: Path) -> Path:
 def test_acquisitions_give_plane_and_contrast(tree: Path) -> None:
     seen = {item.source + " " + str(item.labels.sequence): item.labels for item in fastmri.read(tree)}
     assert seen == {
-        "fastmri-brain other": Labels(anatomy=Anatomy.OTHER, plane=Plane.AXIAL, sequence=Sequence.OTHER),
-        "fastmri-brain T1w": Labels(anatomy=Anatomy.OTHER, plane=Plane.AXIAL, sequence=Sequence.T1W),
-        "fastmri-brain T2w": Labels(anatomy=Anatomy.OTHER, plane=Plane.AXIAL, sequence=Sequence.T2W),
-        "fastmri-knee other": Labels(anatomy=Anatomy.OTHER, plane=Plane.CORONAL, sequence=Sequence.OTHER),
-        "fastmri-prostate T2w": Labels(anatomy=Anatomy.OTHER, plane=Plane.AXIAL, sequence=Sequence.T2W),
+        "fastmri-brain other": Labels(anatomy=Anatomy.OTHER, plane=Plane.AXIAL, sequence=Sequence.OTHER, part="BRAIN"),
+        "fastmri-brain T1w": Labels(anatomy=Anatomy.OTHER, plane=Plane.AXIAL, sequence=Sequence.T1W, part="BRAIN"),
+        "fastmri-brain T2w": Labels(anatomy=Anatomy.OTHER, plane=Plane.AXIAL, sequence=Sequence.T2W, part="BRAIN"),
+        "fastmri-knee other": Labels(anatomy=Anatomy.OTHER, plane=Plane.CORONAL, sequence=Sequence.OTHER, part="KNEE"),
+        "fastmri-prostate T2w": Labels(
+            anatomy=Anatomy.OTHER, plane=Plane.AXIAL, sequence=Sequence.T2W, part="PROSTATE"
+        ),
     }
 
 

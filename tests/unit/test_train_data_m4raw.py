@@ -61,7 +61,7 @@ def test_names_give_contrast_and_subject(tree: Path) -> None:
     contrasts = [item.labels.sequence for item in items[::3]]
     assert contrasts == [Sequence.OTHER, Sequence.T1W, Sequence.T2W, Sequence.T2W]
     assert {(item.labels.anatomy, item.labels.plane) for item in items} == {(Anatomy.OTHER, Plane.AXIAL)}
-    assert items[0].labels == Labels(anatomy=Anatomy.OTHER, plane=Plane.AXIAL, sequence=Sequence.OTHER)
+    assert items[0].labels == Labels(anatomy=Anatomy.OTHER, plane=Plane.AXIAL, sequence=Sequence.OTHER, part="BRAIN")
     assert [item.patient for item in items] == ["m4raw-2022061003"] * 9 + ["m4raw-2022061204"] * 3
     assert all(item.subset == subset_of(item.patient) for item in items)
 

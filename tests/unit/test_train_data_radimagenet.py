@@ -30,8 +30,11 @@ def tree(tmp_path: Path) -> Path:
 
 def test_mr_of_the_spine_is_spine_and_nothing_else(tree: Path) -> None:
     items = list(radimagenet.read(tree))
-    spine, other = Labels(anatomy=Anatomy.MR_SPINE), Labels(anatomy=Anatomy.OTHER)
-    assert [item.labels for item in items] == [spine, other, other, spine, other]
+    spine = Labels(anatomy=Anatomy.MR_SPINE, part="SPINE")
+    parts = [item.labels.part for item in items]
+    assert parts == ["SPINE", "CT", "KNEE", "SPINE", "US"]
+    assert [item.labels == spine for item in items] == [True, False, False, True, False]
+    assert {item.labels.anatomy for item in items if item.labels != spine} == {Anatomy.OTHER}
     assert [item.subset for item in items] == ["training"] * 2 + ["validation"] * 3
     assert all((item.image == 77).all() for item in items)
 

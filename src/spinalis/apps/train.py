@@ -12,13 +12,20 @@ RunFolder = Annotated[Path, typer.Argument(metavar="RUN", exists=True, file_okay
 
 
 def train(  # noqa: PLR0913, PLR0917  one per option
-    recipe: Annotated[str, typer.Argument(metavar="RECIPE", help="What to train: triage, levels or grade.")],
+    recipe: Annotated[
+        str,
+        typer.Argument(metavar="RECIPE", help="What to train: triage, levels, grade, or one node: triage-anatomy …"),
+    ],
     data: Annotated[
         Path | None,
         typer.Option("--data", exists=True, file_okay=False, help="Real images, or a set in RSNA 2024 layout."),
     ] = None,
     settings: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a setting of the recipe.")
+    ] = None,
+    sources: Annotated[
+        list[str] | None,
+        typer.Option("--source", metavar="NAME=PATH", help="A public set, or folder or table, to learn triage from."),
     ] = None,
     out: Annotated[Path | None, typer.Option("--out", help="Folder of the run; runs/RECIPE by default.")] = None,
     jobs: Annotated[int, typer.Option("--jobs", min=1, help="Processes that prepare data.")] = 2,
@@ -39,6 +46,7 @@ def train(  # noqa: PLR0913, PLR0917  one per option
         jobs=jobs,
         scale=scale,
         accelerator=accelerator,
+        sources=_sources(sources or []),
     )
     typer.echo(f"Run: {runs.train(order)}")
 
@@ -64,6 +72,14 @@ def _runs() -> ModuleType:
             f"Training: expected the extra 'train', got no {error.name}. Install it: pip install 'spinalis[train]'."
         ) from error
     return runs
+
+
+def _sources(given: list[str]) -> list[tuple[str, Path]]:
+    if not given:
+        return []
+    from spinalis.train.data import public_sets  # noqa: PLC0415  as above
+
+    return [public_sets.parse_source(text) for text in given]
 
 
 def _pair(item: str) -> tuple[str, str]:

@@ -96,6 +96,23 @@ def prepare(image: Image, matrix: FloatArray, spec: InputSpec) -> Image:
     return normalize(resample(above, matrix, (spec.height, spec.width)), spec)
 
 
+def stretched(image: Image) -> Image:
+    """A picture in the 256 steps of an 8-bit PNG, 0 at its darkest pixel and 255 at its brightest.
+
+    One hot pixel makes all others dark: that is how such exports are. `prepare` alone does not need it.
+
+    Returns:
+        (rows, columns) float32 of whole numbers, 0 throughout where the picture is of one intensity.
+
+    Raises:
+        ValueError: a pixel is not finite.
+    """
+    if not np.isfinite(image).all():
+        raise ValueError("Picture: expected finite pixels, got others. Replace them by the darkest pixel.")
+    low, high = float(image.min()), float(image.max())
+    return np.asarray(np.round((image - low) / max(high - low, 1e-12) * 255.0), np.float32)
+
+
 def resample(image: Image, matrix: FloatArray, shape: tuple[int, int]) -> Image:
     """Warp a picture by `matrix`, averaging over area where it shrinks; (rows, columns) -> `shape`, 0 outside."""
     scale = np.minimum(1.0, np.hypot(matrix[0, :2], matrix[1, :2]))

@@ -75,6 +75,7 @@ class SimulatedSeries:
             of a localizer are a series each, and `form.group` says which the scanner has put into one.
         region: UNKNOWN in other anatomy and where several regions share the picture; `slices` has them all.
         contrast: finer than `sequence`.
+        part: what was scanned, `SPINE` or a word of `elsewhere`; never missing or wrong, as a header's may be.
         slices: what each slice shows.
         stack: where the slices lie.
         form: how its files look.
@@ -86,6 +87,7 @@ class SimulatedSeries:
     plane: Plane
     sequence: Sequence
     contrast: Contrast
+    part: str
     slices: tuple[SliceTruth, ...]
     stack: Stack
     form: FileForm
@@ -282,6 +284,7 @@ def _series_of(  # noqa: PLR0913, PLR0917  what was planned, what was scanned, w
                 plane=stack.plane,
                 sequence=acquired.protocol.sequence,
                 contrast=acquired.protocol.contrast,
+                part="SPINE" if acquired.other is None else ELSEWHERE[acquired.other].word,
                 slices=truths[place],
                 stack=stack,
                 form=form,

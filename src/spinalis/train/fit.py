@@ -147,7 +147,8 @@ def _step(network: nn.Module, batch: Mapping[str, Tensor], loss: Loss, tools: tu
     value = loss(network, batch)
     optimizer.zero_grad()
     fabric.backward(value)
-    nn.utils.clip_grad_norm_(network.parameters(), 5.0)
+    # By Fabric, as in 16 bits the gradients are scaled; one that is not finite makes its scaler leave the step out.
+    fabric.clip_gradients(network, optimizer, max_norm=5.0, error_if_nonfinite=False)
     optimizer.step()
     schedule.step()
     return float(value.detach())

@@ -103,9 +103,10 @@ class Job:
             yield from resynthesized.read(self.data, TRAINING_SEED)
 
     def recipe(self, name: str) -> dict[str, Any]:
-        """A shipped recipe, its steps scaled."""
+        """A shipped recipe, its steps scaled where it counts steps and not epochs."""
         settings = load(name)
-        return {**settings, "steps": max(4, round(settings["steps"] * self.scale))}
+        scaled = {"steps": max(4, round(settings["steps"] * self.scale))} if "steps" in settings else {}
+        return {**settings, **scaled}
 
     def run(self, name: str) -> Path:
         """The folder of a run: checkpoint and journal."""

@@ -11,7 +11,7 @@
 
 import json
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,11 +23,11 @@ from spinalis.errors import OutputError, RecipeError
 from spinalis.formats.atomic import write_bytes
 from spinalis.models import Score
 from spinalis.models.prepare import InputSpec
-from spinalis.train import grade, grade_rsna, levels, packs, triage
+from spinalis.train import grade, grade_rsna, levels, node, packs, triage
 from spinalis.train.data import open_images, rsna
 from spinalis.train.export import PackText
 from spinalis.train.packs import Job, Trained
-from spinalis.train.recipes import load
+from spinalis.train.recipes import NODES, load
 
 RECIPE, NETWORK, PACK_TEXT = "recipe.yaml", "network.pt", "pack.json"
 
@@ -48,13 +48,17 @@ TASKS: Mapping[str, Task] = {
     "triage": Task(train=packs.train_triage, build=triage.build, trained=packs.trained_triage),
     "levels": Task(train=packs.train_levels, build=levels.build, trained=packs.trained_levels),
     "grade": Task(train=packs.train_grade, build=grade.build, trained=packs.trained_grade),
+    **{name: Task(train=node.train_node, build=node.build, trained=node.trained_node) for name in NODES},
 }
 """By the name of the recipe."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
-    """What to train. `data` holds open real images or a set in RSNA 2024 layout; None is simulation alone."""
+    """What to train. `data` holds open real images or a set in RSNA 2024 layout; None is simulation alone.
+
+    `sources` are public sets that triage learns from besides: name (see `public_sets`) and path.
+    """
 
     recipe: str
     folder: Path
@@ -63,6 +67,7 @@ class Order:
     jobs: int = 2
     scale: float = 1.0
     accelerator: str = "auto"
+    sources: Sequence[tuple[str, Path]] = ()
 
 
 def train(order: Order) -> Path:
@@ -81,16 +86,25 @@ def train(order: Order) -> Path:
         scale=order.scale,
         accelerator=order.accelerator,
         folder=order.folder,
+        sources=order.sources,
     )
-    shipped = {**job.recipe(order.recipe), **RUN_SETTINGS, **(load("rsna") if on_rsna else {})}
+    own = job.recipe(order.recipe)
+    shipped = {**own, **{name: value for name, value in RUN_SETTINGS.items() if name not in own}}
+    if order.sources and not order.recipe.startswith("triage"):
+        raise RecipeError(
+            f"Recipe {order.recipe}: expected no public set, got {order.sources[0][0]}. Only triage learns from them."
+        )
     if on_rsna and order.recipe != "grade":
         raise RecipeError(
             f"Recipe {order.recipe}: expected open real images as data, got a set in RSNA 2024 layout, which carries "
             "no labels for it. Train the recipe grade on it, or leave out --data."
         )
-    recipe = changed(shipped, order.changes)
+    recipe = changed({**shipped, **(load("rsna") if on_rsna else {})}, order.changes)
     data = "RSNA 2024 layout" if on_rsna else "open real images and simulation" if job.data else "simulation"
-    _claim(order.folder, {"recipe": order.recipe, "data": data, "scale": order.scale, "settings": recipe})
+    used = {"recipe": order.recipe, "data": data, "scale": order.scale, "settings": recipe}
+    if order.sources:
+        used["sources"] = [f"{name}={path}" for name, path in order.sources]
+    _claim(order.folder, used)
     if on_rsna and order.data is not None:
         trained = grade_rsna.train_grade(job, recipe, order.data)
     else:

@@ -37,7 +37,7 @@ def read(root: Path) -> Iterator[RealSlice]:
         for place, sequence in SERIES.items():
             if not (folder / place).is_dir():
                 raise RecipeError(f"{TITLE}, MR/{folder.name}: expected {place}, got no such folder. Unpack it again.")
-            labels = Labels(anatomy=Anatomy.OTHER, sequence=sequence)
+            labels = Labels(anatomy=Anatomy.OTHER, sequence=sequence, part="ABDOMEN")
             for item in slices_of(folder / place, labels, source=SOURCE, patient=patient, subset=subset_of(patient)):
                 plane = item.labels.plane or Plane.AXIAL
                 yield replace(item, labels=replace(item.labels, plane=plane))

@@ -66,7 +66,10 @@ def _scan(file: Path) -> Iterator[RealSlice]:
     knee = acquisition.startswith("COR")
     prostate = file.name.startswith(PROSTATE)
     labels = Labels(
-        anatomy=Anatomy.OTHER, plane=Plane.CORONAL if knee else Plane.AXIAL, sequence=SEQUENCES[acquisition]
+        anatomy=Anatomy.OTHER,
+        plane=Plane.CORONAL if knee else Plane.AXIAL,
+        sequence=SEQUENCES[acquisition],
+        part="KNEE" if knee else "PROSTATE" if prostate else "BRAIN",
     )
     for index in range(count):
         yield RealSlice(

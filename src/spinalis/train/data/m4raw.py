@@ -55,7 +55,7 @@ def read(root: Path) -> Iterator[RealSlice]:
         for index in range(count):
             yield RealSlice(
                 load=partial(_load, file, index),
-                labels=Labels(anatomy=Anatomy.OTHER, plane=Plane.AXIAL, sequence=SEQUENCES[name["contrast"]]),
+                labels=_labels(SEQUENCES[name["contrast"]]),
                 source=SOURCE,
                 patient=patient,
                 subset=subset_of(patient),
@@ -96,3 +96,7 @@ def _size(handle: Any, file: Path) -> tuple[int, int]:
             f"{named(file)}: expected {HEADER} in XML with the matrix of the reconstruction, got none. Fetch it again."
         )
     return sizes[0], sizes[1]
+
+
+def _labels(sequence: Sequence) -> Labels:
+    return Labels(anatomy=Anatomy.OTHER, plane=Plane.AXIAL, sequence=sequence, part="BRAIN")

@@ -37,19 +37,20 @@ _CERVICAL_T1W = Labels(anatomy=_SPINE, region=Region.CERVICAL, sequence=Sequence
 _CERVICAL_T2W = Labels(anatomy=_SPINE, region=Region.CERVICAL, sequence=Sequence.T2W)
 _CERVICAL_OTHER = Labels(anatomy=_SPINE, region=Region.CERVICAL, sequence=Sequence.OTHER, cord=True)
 _THORACIC_T2W = Labels(anatomy=_SPINE, region=Region.THORACIC, sequence=Sequence.T2W)
-_ELSEWHERE = Labels(anatomy=Anatomy.OTHER)
-_BRAIN_T1W = Labels(anatomy=Anatomy.OTHER, sequence=Sequence.T1W)
+_ABDOMEN = Labels(anatomy=Anatomy.OTHER, part="ABDOMEN")
+_CT = Labels(anatomy=Anatomy.OTHER, part="CT")
+_BRAIN_T1W = Labels(anatomy=Anatomy.OTHER, sequence=Sequence.T1W, part="BRAIN")
 
 _VOLUMES = (
     _volume("nifti/sct_testing_cervical_t1.nii.gz", "sct-testing", "training", _CERVICAL_T1W),
     _volume("nifti/sct_testing_cervical_t2.nii.gz", "sct-testing", "training", _CERVICAL_T2W),
     _volume("nifti/sct_testing_cervical_ax_t2star.nii.gz", "sct-testing", "training", _CERVICAL_OTHER),
     _volume("nifti/tptbox_thoracic_t2_crop.nii.gz", "tptbox", "training", _THORACIC_T2W),
-    _volume("nifti/totalsegmentator_abdomen_mr.nii.gz", "totalsegmentator-mr", "training", _ELSEWHERE),
-    _volume("nifti/totalsegmentator_torso_ct.nii.gz", "totalsegmentator-ct", "training", _ELSEWHERE),
+    _volume("nifti/totalsegmentator_abdomen_mr.nii.gz", "totalsegmentator-mr", "training", _ABDOMEN),
+    _volume("nifti/totalsegmentator_torso_ct.nii.gz", "totalsegmentator-ct", "training", _CT),
     _volume("dicom/brain_sag_t1_mprage", "brain-mprage", "training", _BRAIN_T1W),
     _volume("dicom/brain_sag_t1_flash", "brain-flash", "validation", _BRAIN_T1W),
-    _volume("dicom/torso_ct", "torso-ct", "validation", _ELSEWHERE),
+    _volume("dicom/torso_ct", "torso-ct", "validation", _CT),
     _volume(
         "nifti/sct_tutorial_cervical_ax_t2.nii.gz", "sct-tutorial", "validation", replace(_CERVICAL_T2W, cord=True)
     ),

@@ -32,8 +32,16 @@ TABLES: Mapping[str, str] = {
 }
 
 MODALITIES = ("CT", "MR", "US")
-MR_ANATOMIES = ("abd", "af", "brain", "hip", "knee", "shoulder", "spine")
-"""The folders below MR; a name that is not among them would be a label that nobody has looked at."""
+MR_ANATOMIES = {
+    "abd": "ABDOMEN",
+    "af": "ANKLE",
+    "brain": "BRAIN",
+    "hip": "HIP",
+    "knee": "KNEE",
+    "shoulder": "SHOULDER",
+    "spine": "SPINE",
+}
+"""The folders below MR, and the part of each; a name that is not among them would be a label that nobody looked at."""
 
 
 def read(root: Path) -> Iterator[RealSlice]:
@@ -48,7 +56,8 @@ def read(root: Path) -> Iterator[RealSlice]:
         raise RecipeError(f"{TITLE}: expected {next(iter(TABLES))} under {root.name}, got none. Correct the path.")
     for table in tables:
         for line, row in csv_rows.read(table, ("filename", "label")):
-            labels = Labels(anatomy=_anatomy(table, line, row["filename"]))
+            part = _part(table, line, row["filename"])
+            labels = Labels(anatomy=Anatomy.MR_SPINE if part == "SPINE" else Anatomy.OTHER, part=part)
             yield RealSlice(
                 load=partial(load_picture, root / row["filename"], f"{table.name}, line {line}"),
                 labels=labels,
@@ -58,11 +67,11 @@ def read(root: Path) -> Iterator[RealSlice]:
             )
 
 
-def _anatomy(table: Path, line: int, filename: str) -> Anatomy:
+def _part(table: Path, line: int, filename: str) -> str:
     parts = PurePosixPath(filename).parts
     if len(parts) < 4 or parts[0] != FOLDER or parts[1] not in MODALITIES:
         rule = f"{FOLDER}/<{'|'.join(MODALITIES)}>/<anatomy>/... in filename"
         raise csv_rows.broken(table, line, rule, filename or "an empty cell")
     if parts[1] == "MR" and parts[2] not in MR_ANATOMIES:
         raise csv_rows.broken(table, line, f"an anatomy of {', '.join(MR_ANATOMIES)} below MR", parts[2])
-    return Anatomy.MR_SPINE if parts[1:3] == ("MR", "spine") else Anatomy.OTHER
+    return MR_ANATOMIES[parts[2]] if parts[1] == "MR" else parts[1]

@@ -26,13 +26,17 @@ VALIDATION_SHARE = 0.2
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Labels:
-    """What is known of a slice; None where nothing is."""
+    """What is known of a slice; None where nothing is.
+
+    `part` says more than `anatomy`, in the words of a condition in `triage/hierarchy.toml`, such as KNEE or CT.
+    """
 
     anatomy: Anatomy | None = None
     region: Region | None = None
     plane: Plane | None = None
     sequence: Sequence | None = None
     cord: bool | None = None
+    part: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -16,7 +16,7 @@ from spinalis.geometry import display_matrix, to_pixel
 from spinalis.grade.crops import SLOTS
 from spinalis.localize.decode import CHANNELS
 from spinalis.localize.levels import input_matrix, middle_slices
-from spinalis.models.prepare import InputSpec, apply_matrix, fit_matrix, resample
+from spinalis.models.prepare import InputSpec, apply_matrix, fit_matrix, resample, stretched
 from spinalis.records import Image, Judgement, SeriesLabel, Vector
 from spinalis.simulate.study import SimulatedSeries, SimulatedStudy, simulate_study
 from spinalis.train.data.bags import JITTER_MM, LAYOUT, cut_bags
@@ -28,26 +28,39 @@ TRIAGE_SIZE, LEVEL_SIZE = 192, 224
 """Pixels of the kept pictures, a little more than the networks see."""
 
 SLICES_PER_SERIES = 4
+VOLUME_SHAPE = (16, 64, 64)
+"""Slices, rows and columns of the kept volumes: about the slices of a sagittal series, a third of `TRIAGE_SIZE`."""
+
+FEWEST_SLICES = 3
+"""A series with fewer makes no volume."""
+
+WORDS = ("part", "region", "plane", "sequence", "contrast", "cord")
+CORD, NO_CORD = "cord", "no cord"
+"""What is known of a slice in words, `part` and `contrast` finer than anatomy and sequence."""
 MIDLINE_MM = 7.0
 """A sagittal slice shows a level's point when it passes within this of it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Harvest:
-    """How many studies of a profile to simulate, from which seed."""
+    """How many studies of a profile to simulate, from which seed.
+
+    `whole` keeps every slice of every series and leaves out levels and crops: for judging votes.
+    """
 
     profile: str
     seed: int
     studies: int
+    whole: bool = False
 
 
 def harvest(wanted: Harvest, folder: Path, crops: InputSpec, jobs: int) -> list[Path]:
     """Simulate and keep what training needs of every study; what is already there is not made again.
 
     Returns:
-        One `.npz` per study: `triage_*`, and for lumbar profiles `level_*` and `bag_*`, see `_arrays`.
+        One `.npz` per study: `triage_*`, `volume_*`, and for lumbar profiles `level_*` and `bag_*`, see `_arrays`.
     """
-    target = folder / f"{wanted.profile}-{wanted.seed}-{fingerprint(crops)}"
+    target = folder / f"{wanted.profile}-{wanted.seed}-{fingerprint(crops)}{'-whole' * wanted.whole}"
     target.mkdir(parents=True, exist_ok=True)
     files = [target / f"{number:05d}.npz" for number in range(wanted.studies)]
     missing = [(wanted, number, file, crops) for number, file in enumerate(files) if not file.exists()]
@@ -59,7 +72,8 @@ def harvest(wanted: Harvest, folder: Path, crops: InputSpec, jobs: int) -> list[
 
 def fingerprint(crops: InputSpec) -> str:
     """A short hash of all that shapes a harvest beside profile and seed: the simulator's sources, crops and sizes."""
-    settings = (crops, SLOTS, TRIAGE_SIZE, LEVEL_SIZE, SLICES_PER_SERIES, MIDLINE_MM, JITTER_MM, LAYOUT)
+    sizes = (TRIAGE_SIZE, LEVEL_SIZE, VOLUME_SHAPE, SLICES_PER_SERIES, FEWEST_SLICES)
+    settings = (crops, SLOTS, sizes, MIDLINE_MM, JITTER_MM, LAYOUT)
     digest = sha256(repr(settings).encode())
     for source in sorted(Path(simulate.__file__).parent.glob("*.py")):
         digest.update(source.read_bytes())
@@ -71,21 +85,26 @@ def _keep(job: tuple[Harvest, int, Path, InputSpec]) -> None:
     study = simulate_study(wanted.seed, number, wanted.profile)
     rng = np.random.default_rng((wanted.seed, number, 7))
     partial = file.with_suffix(".part.npz")
-    arrays: dict[str, Any] = dict(_arrays(study, rng, crops))
+    arrays: dict[str, Any] = dict(_arrays(study, rng, crops, wanted.whole))
     np.savez(partial, **arrays)
     partial.replace(file)
 
 
-def _arrays(simulated: SimulatedStudy, rng: np.random.Generator, crops: InputSpec) -> dict[str, NDArray[Any]]:
+def _arrays(
+    simulated: SimulatedStudy, rng: np.random.Generator, crops: InputSpec, whole: bool
+) -> dict[str, NDArray[Any]]:
     """Everything that is kept of one study.
 
-    triage_images (n, S, S) bytes, triage_labels (n, 5) class indices (-1 unknown; cord last);
+    triage_images (n, S, S) bytes, triage_labels (n, 5) class indices (-1 unknown; cord last); triage_series (n,) the
+    series of each slice; triage_words (n, 6) by `WORDS`; triage_pictures (n, S, S) the slices as a PNG export has
+    them, see `prepare.stretched`;
+    volume_images (k, *VOLUME_SHAPE) bytes, volume_words (k, 3) contrast, part, manufacturer;
     level_images (m, S, S), level_points (m, 8, 2) input pixels, level_seen (m, 8);
     bag_*: see `bags.cut_bags`.
     """
-    arrays = _triage(simulated, rng)
+    arrays = {**_triage(simulated, rng, whole), **_volumes(simulated)}
     truth = simulated.truth
-    if truth.grades:
+    if truth.grades and not whole:
         arrays |= _levels(simulated, rng)
         arrays |= cut_bags(simulated.study, truth_labels(simulated), truth.levels, truth.grades, crops, rng)
     return arrays
@@ -99,11 +118,16 @@ def to_bytes(image: Image) -> NDArray[np.uint8]:
 
 def fitted(image: Image, turn: NDArray[np.float64], size: int) -> NDArray[np.uint8]:
     """A picture in conventional display, its longer side fitted to `size`; (size, size) bytes."""
+    return to_bytes(fit_picture(image, turn, size))
+
+
+def fit_picture(image: Image, turn: NDArray[np.float64], size: int) -> Image:
+    """A picture in conventional display, its longer side fitted to `size`; (size, size), 0 outside of it."""
     shape = image.shape if turn[0, 0] else image.shape[::-1]
     spec = InputSpec(height=size, width=size)
     fit = np.vstack([fit_matrix((shape[0], shape[1]), spec), [0, 0, 1]])
     matrix = (fit @ np.vstack([turn, [0, 0, 1]]))[:2]
-    return to_bytes(resample(image, matrix, (size, size)))
+    return resample(image, matrix, (size, size))
 
 
 def class_of(words: Iterable[object], word: object) -> int:
@@ -112,24 +136,61 @@ def class_of(words: Iterable[object], word: object) -> int:
     return listed.index(word) if word in listed else -1
 
 
-def _triage(simulated: SimulatedStudy, rng: np.random.Generator) -> dict[str, NDArray[Any]]:
-    images, labels = [], []
+def _triage(simulated: SimulatedStudy, rng: np.random.Generator, whole: bool) -> dict[str, NDArray[Any]]:
+    images, pictures, labels, words, series = [], [], [], [], []
+    for place, item in enumerate(simulated.series):
+        count = len(item.series.slices)
+        chosen = range(count) if whole else sorted(rng.choice(count, min(SLICES_PER_SERIES, count), replace=False))
+        for index in map(int, chosen):
+            turn = display_matrix(item.series.slices[index].plane, item.series.rows, item.series.columns)
+            image = item.series.load(index)
+            images.append(fitted(image, turn, TRIAGE_SIZE))
+            pictures.append(fit_picture(stretched(image), turn, TRIAGE_SIZE).round().astype(np.uint8))
+            labels.append(_classes(item, index))
+            words.append(_words(item, index))
+            series.append(place)
+    return {
+        "triage_images": np.stack(images),
+        "triage_labels": np.array(labels, np.int8),
+        "triage_series": np.array(series, np.int16),
+        "triage_words": np.array(words),
+        "triage_pictures": np.stack(pictures),
+    }
+
+
+def _classes(item: SimulatedSeries, index: int) -> list[int]:
+    return [
+        class_of(ANATOMIES, item.anatomy),
+        class_of(REGIONS, item.region),
+        class_of(PLANES, item.plane),
+        class_of(SEQUENCES, item.sequence),
+        int(item.cord[index]) if item.anatomy is Anatomy.MR_SPINE else -1,
+    ]
+
+
+def _words(item: SimulatedSeries, index: int) -> tuple[str, ...]:
+    cord = CORD if item.cord[index] else NO_CORD
+    return item.part, item.region.value, item.plane.value, item.sequence.value, item.contrast.value, cord
+
+
+def _volumes(simulated: SimulatedStudy) -> dict[str, NDArray[Any]]:
+    """Every series as a volume in conventional display, slices evenly spread over it."""
+    depth, rows, columns = VOLUME_SHAPE
+    volumes, words = [], []
     for item in simulated.series:
         count = len(item.series.slices)
-        for index in sorted(rng.choice(count, min(SLICES_PER_SERIES, count), replace=False)):
-            turn = display_matrix(item.series.slices[index].plane, item.series.rows, item.series.columns)
-            images.append(fitted(item.series.load(int(index)), turn, TRIAGE_SIZE))
-            spine = item.anatomy is Anatomy.MR_SPINE
-            labels.append(
-                [
-                    class_of(ANATOMIES, item.anatomy),
-                    class_of(REGIONS, item.region),
-                    class_of(PLANES, item.plane),
-                    class_of(SEQUENCES, item.sequence),
-                    int(item.cord[index]) if spine else -1,
-                ]
-            )
-    return {"triage_images": np.stack(images), "triage_labels": np.array(labels, np.int8)}
+        if count < FEWEST_SLICES:
+            continue
+        turn = display_matrix(item.series.slices[0].plane, item.series.rows, item.series.columns)
+        chosen = np.linspace(0, count - 1, depth).round().astype(int)
+        small = {int(index): fit_picture(item.series.load(int(index)), turn, rows) for index in np.unique(chosen)}
+        volumes.append(to_bytes(np.stack([small[int(index)] for index in chosen])))
+        words.append((item.contrast.value, item.part, item.series.header.manufacturer or ""))
+    empty = np.zeros((0, depth, rows, columns), np.uint8)
+    return {
+        "volume_images": np.stack(volumes) if volumes else empty,
+        "volume_words": np.array(words, np.str_).reshape(-1, 3),
+    }
 
 
 def _levels(simulated: SimulatedStudy, rng: np.random.Generator) -> dict[str, NDArray[Any]]:

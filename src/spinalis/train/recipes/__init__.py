@@ -7,7 +7,8 @@ import yaml
 
 from spinalis.errors import RecipeError
 
-NAMES = ("triage", "levels", "grade")
+NODES = ("triage-anatomy", "triage-view", "triage-sequence", "triage-cord")
+NAMES = ("triage", "levels", "grade", *NODES)
 ADDITIONS = ("rsna",)
 """Settings that are added to a recipe for some data."""
 
