@@ -181,6 +181,14 @@ Source: disc planes against disc centres of 14 SPIDER patients (5 degrees, 8 at 
 by its taper instead.
 """
 
+JOINT_TURN_DEG = ((0, 7, 10, 17, 19, 20, 22, 23, 24), (75, 75, 70, 65, 32, 28, 36, 42, 50))
+"""Angle of the facet joints to the sagittal plane, by plane.
+
+Source: Boden et al., J Bone Joint Surg Am 1996 (about 40 degrees at L4/L5, more at L5/S1); Panjabi et al., Spine 1993.
+"""
+
+THIN_RIM_SHARE = 0.25
+"""Share of foramina with but a thin rim of fat around the root, whatever their grade. Judgement."""
 
 PLANE_FIELDS = [
     *("half_height", "wedge", "half_depth", "half_width", "concavity"),
@@ -191,7 +199,8 @@ PLANE_FIELDS = [
 ]
 SIDE_FIELDS = [
     *("facet", "recess_bulge", "foramen_bulge", "bulge_up", "process_forward", "process_up", "roof_down", "root"),
-    *("fluid", "fibrous", "veins", "root_back", "root_up", "root_tall"),
+    *("fluid", "fibrous", "veins", "rim", "root_back", "root_up", "root_tall"),
+    *("process_lean", "joint_u", "joint_v", "joint_slope", "joint_bend"),
 ]
 LESION_FIELDS = [
     *("form", "label", "rim", "u", "v", "q", "radius_u", "radius_v", "radius_q", "rough", "to_u", "to_v", "to_q"),
@@ -531,9 +540,9 @@ def _sample_sides(rng: np.random.Generator, planes: NDArray[np.void]) -> NDArray
     sides = np.zeros((PLANES, 2), SIDE_TYPE)
     wear = planes["degeneration"][:, None]
     sides["facet"] = np.clip(rng.normal(0, 0.3, (PLANES, 2)) + 0.5 * wear, 0, 1.5)
-    sides["foramen_bulge"] = np.clip(rng.normal(0.3, 0.3, (PLANES, 2)) + 0.6 * wear, 0, 1.5)
+    sides["foramen_bulge"] = np.clip(rng.normal(0.5, 0.5, (PLANES, 2)) + 0.6 * wear, 0, 2.2)
     sides["recess_bulge"] = np.clip(rng.normal(0, 0.3, (PLANES, 2)) + 0.3 * wear, 0, 1.2)
-    sides["root"] = np.interp(np.arange(PLANES), (0, 8, 18, 20, 24, 30), (2.0, 1.9, 2.0, 2.3, 3.0, 1.5))[:, None]
+    sides["root"] = np.interp(np.arange(PLANES), (0, 8, 18, 20, 24, 30), (2.0, 1.9, 2.0, 2.35, 3.15, 1.5))[:, None]
     sides["root"] *= rng.normal(1, 0.08, (PLANES, 2))
     sides["fluid"] = rng.uniform(0, 1, (PLANES, 2))
     sides["fibrous"] = np.clip(rng.normal(0.2, 0.3, (PLANES, 2)) + 0.4 * wear, 0, 0.9)
@@ -541,9 +550,17 @@ def _sample_sides(rng: np.random.Generator, planes: NDArray[np.void]) -> NDArray
     sides["root_back"] = rng.normal(0.2, 0.7, (PLANES, 2))
     sides["root_up"] = rng.normal(0, 0.5, (PLANES, 2))
     sides["root_tall"] = np.clip(rng.normal(1.12, 0.12, (PLANES, 2)), 0.9, 1.4)
-    sides["process_forward"] = np.clip(rng.normal(-0.3, 0.7, (PLANES, 2)), -1.8, 1.0)
+    sides["process_forward"] = np.clip(rng.normal(0.2, 1.0, (PLANES, 2)), -1.8, 2.4)
     sides["process_up"] = rng.uniform(-1, 2, (PLANES, 2))
     sides["roof_down"] = np.clip(rng.normal(0.2, 0.5, (PLANES, 2)), 0, 1.4)
+    sides["process_lean"] = rng.normal(0.0, 0.13, (PLANES, 2))
+    thin = rng.random((PLANES, 2)) < THIN_RIM_SHARE
+    sides["rim"] = np.where(thin, rng.uniform(1.3, 4.0, (PLANES, 2)), 9.0)
+    turn = np.interp(np.arange(PLANES), *JOINT_TURN_DEG)[:, None] + rng.normal(0, 5, PLANES)[:, None]
+    turn = np.radians(turn + rng.normal(0, 4, (PLANES, 2)))
+    sides["joint_u"], sides["joint_v"] = np.sin(turn), np.cos(turn)
+    sides["joint_slope"] = np.clip(rng.normal(0.36, 0.1, (PLANES, 2)), 0.1, 0.6)
+    sides["joint_bend"] = np.clip(rng.normal(0.028, 0.014, (PLANES, 2)), 0.0, 0.06)
     return sides
 
 

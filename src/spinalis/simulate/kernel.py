@@ -95,9 +95,10 @@ def flavum_at(plane: Any, side: Any, au: float, q: float, h: float) -> float:
 
 @compiled
 def roof_at(wall: float, depth: float, c: float, au: float) -> float:
-    """The bony posterior border of the canal: a rounded triangle."""
+    """The bony posterior border of the canal: a rounded triangle, and where it is wide, as at L5, a trefoil."""
     m = au / c
-    return wall + depth * (1 - 0.22 * m - 0.33 * m * m)
+    trefoil = min(max((c / depth - 0.72) / 0.12, 0.0), 1.0)
+    return wall + depth * (1 - 0.22 * m - 0.33 * m * m - 0.09 * trefoil * window(m - 0.64, 0.2))
 
 
 @compiled
@@ -125,10 +126,17 @@ def hollow_at(vertebra: Any, s: float) -> float:
 
 @compiled
 def process_face(plane: Any, side: Any, wall: float, q: float) -> float:
-    """The posterior border of the foramen: pars above, superior articular process below."""
+    """The posterior border of the foramen: hollow of the pars above, leaning superior articular process below."""
     tip = 1.0 + side.process_up
-    low = 6.4 - side.process_forward
-    return wall + low + (9.8 - 6.4 + 0.35 * side.process_forward) * step((q - tip + 2.0) / 5.0)
+    low = 6.4 - side.process_forward + side.process_lean * min(max(tip - q, 0.0), 10.0)
+    return wall + mix(low, 9.8 - 0.65 * side.process_forward, step((q - tip + 3.0) / 7.0))
+
+
+@compiled
+def notch_at(low: float, vw: float) -> float:
+    """The lower border of a pedicle, the round roof of the foramen: highest in its middle."""
+    x = (vw - 4.8) / 5.0
+    return low + 2.2 - 3.4 * min(x * x, 1.1)
 
 
 @compiled
@@ -139,7 +147,7 @@ def exiting_root(body: Body, i: int, s: int) -> tuple[float, float, float, float
     """
     vertebra, plane, side = body.vertebrae[i], body.planes[i + 1], body.sides[i + 1, s]
     r = side.root
-    at = vertebra.pedicle_low - r - 2.2 - 0.5 * side.roof_down + side.root_up
+    at = vertebra.pedicle_low - r - 0.9 - 0.5 * side.roof_down + side.root_up
     front = disc_edge(plane, side, 0.0, plane.canal_half_width + 6, at)
     back = process_face(plane, side, 0.0, at)
     centre = min(max(4.6 + side.root_back, front + r), back - r)
@@ -187,9 +195,7 @@ def in_exiting_root(body: Body, i: int, s: int, au: float, vw: float, q: float) 
 
 @compiled
 def around_root(body: Body, k: int, s: int, vw: float, q: float, au: float) -> float:
-    """Distance, roughly, of a place in the foramen above disc `k` to the surface of its root; 99 far from it."""
-    if body.sides[k, s].fibrous < 0.8:
-        return 99.0
+    """Distance, roughly, of a place in the foramen above disc `k` to the surface of its root."""
     centre, at, depth, tall = exiting_root(body, k - 1, s)
     slope = at + 0.3 - 1.3 * (au - body.planes[k].canal_half_width - 4.5) / 4.0
     e = np.sqrt(((vw - centre) / depth) ** 2 + ((q - slope) / tall) ** 2)
@@ -279,6 +285,87 @@ def sac_tissue(body: Body, level: float, u: float, a: float, low: float, high: f
 
 
 @compiled
+def joint_at(side: Any, f: float, h: float, du: float, dv: float) -> tuple[float, float]:
+    """Where a place lies at a facet joint: along its line (outwards and back), and across it.
+
+    The line is oblique seen from above and from the side, and curved like a C: the superior process (across > 0), in
+    front and outside, holds the inferior one.
+
+    Args:
+        side: of the joint's disc.
+        f: height above the disc's plane, as a share of `h`.
+        h: height of the vertebra.
+        du: outwards from the middle of the joint at the disc's plane.
+        dv: back from there.
+    """
+    dv += side.joint_slope * max(f, -0.25) * h
+    along = side.joint_u * du + side.joint_v * dv
+    return along, side.joint_v * du - side.joint_u * dv + side.joint_bend * along * along
+
+
+@compiled
+def pars_at(t: float, du: float, dv: float, lean: float, small: float) -> float:
+    """How deep a place lies in the pillar between the articular processes of one vertebra: 1 in its middle, 0 out.
+
+    Args:
+        t: 0 at the plane below the vertebra, 1 at the plane above.
+        du: outwards from the middle of its joints.
+        dv: back from there.
+        lean: how far the pillar comes forward from `t` 0 to 1.
+        small: 1 in a lumbar vertebra.
+    """
+    if t > 0.78:
+        return 0.0
+    x, y = (du - 0.6) / (6.4 * small), (dv - 2.4 + lean * min(t, 0.42)) / (4.8 * small)
+    return 1 - x * x - y * y - 3 * max(t - 0.55, 0.0)
+
+
+@compiled
+def arch_tissue(body: Body, i: int, t: float, au: float, s: int, v: float, wall: float) -> int:
+    """Behind the canal and the foramina: facet joints, laminae, pars; NOTHING where muscle may lie."""
+    vertebra = body.vertebrae[i]
+    h = vertebra.height
+    lower, upper = body.planes[i + 1], body.planes[i]
+    k = i + 1 if t < 0.5 else i
+    f = t if t < 0.5 else t - 1
+    side = body.sides[k, s]
+    c = mix(lower.canal_half_width, upper.canal_half_width, t)
+    depth = mix(lower.canal_depth, upper.canal_depth, t)
+    du, dv = au - c - 2.4, v - wall - 0.8 * depth
+    small = 0.5 + 0.5 * min(h / 34, 1.0)
+    pars = pars_at(t, du, dv, 34 * small * side.joint_slope, small) if vertebra.ala < WHOLE_ALA else 0.0
+    if k > 2 and abs(f) < 0.45 and du * du + dv * dv < 400 and body.vertebrae[k - 1].ala < WHOLE_ALA:
+        along, across = joint_at(side, f, h, du, dv)
+        grow = 0.6 * side.facet + 0.9 * noise_at(body.noise, au / 4 + 5 * k, v / 4, 3.0 * f)
+        tip = 0.17 + side.process_up / 36
+        if across > 0:
+            thick = (7.0 + grow) * small * np.sqrt(step((tip - f) / 0.3) * step((f + 0.46) / 0.14))
+        else:
+            thick = (6.6 + grow) * small * np.sqrt(step((f + 0.42) / 0.2))
+        x, y = along / ((8.2 + grow) * small), across / max(thick, 0.1)
+        e = x * x + y * y
+        if e < 1:
+            gap = 0.5 + 0.45 * side.fluid if -0.36 < f < tip - 0.04 else -9.0
+            if abs(across) < gap:
+                return JOINT
+            own = pars > 0.2 and (across > 0) == (t >= 0.5)
+            return CORTEX if abs(across) < gap + 1.0 or (e > 0.74 and not own) else PEDICLE
+    roof = roof_at(wall, depth, c, min(au, 1.15 * c))
+    thin = 0.0
+    if 0.06 < t < 0.62 and au < c + 3 and roof <= v:
+        thin = min(roof + vertebra.lamina - v, (t - 0.06) * h, (0.62 - t) * h)
+        thin = v - roof + 0.1 if thin > 0 and au < 4 else min(thin, v - roof + 0.1)
+    if pars > 0 or thin > 0:
+        inner = v < wall + 15 and vertebra.pedicle_low + 1 < t * h < vertebra.pedicle_high - 1
+        return PEDICLE if pars > 0.26 or thin > 1.2 or inner else CORTEX
+    outer = c + vertebra.pedicle_width - 2
+    if 0.5 < t < 0.76 and outer < au < vertebra.transverse and wall + 5 < v < wall + 12 + 0.1 * au:
+        thin = min(min(t - 0.5, 0.76 - t) * h, v - wall - 5)
+        return CORTEX if thin < 1.4 else PEDICLE
+    return NOTHING
+
+
+@compiled
 def canal_tissue(body: Body, i: int, t: float, u: float, v: float, h: float) -> int:
     """Between the posterior wall and the roof of the canal, `abs(u)` within the pedicles."""
     upper, lower = body.planes[i], body.planes[i + 1]
@@ -301,6 +388,9 @@ def canal_tissue(body: Body, i: int, t: float, u: float, v: float, h: float) -> 
     roof = roof_at(wall, mix(lower.canal_depth, upper.canal_depth, t), c, au) + cleft
     ceiling = roof - flavum_at(plane, side, au, q, h) * (1 if cleft < 1 else 0.8)
     if v > ceiling:
+        if v > ceiling + 2.2:
+            bone = arch_tissue(body, i, t, au, s, v, wall)
+            return bone if bone != NOTHING else FLAVUM
         return FLAVUM
     ceiling -= cleft
     level = i + 1 - t
@@ -341,13 +431,14 @@ def foramen_tissue(body: Body, i: int, t: float, au: float, s: int, v: float, wa
     c = mix(lower.canal_half_width, upper.canal_half_width, t)
     above = t * h
     wide = vertebra.pedicle_width
-    middle = 0.5 * (vertebra.pedicle_low + vertebra.pedicle_high)
     radius = 0.5 * (vertebra.pedicle_high - vertebra.pedicle_low)
     vw = v - wall
     if c - 0.6 < au < c + wide and vw < 12:
-        e = abs(above - middle) / (radius * (0.84 + 0.16 * ((vw - 5) / 7) ** 2))
-        if e < 1:
-            thin = min((1 - e) * radius, au - c + 0.6, c + wide - au)
+        x = (vw - 5) / 7
+        under = notch_at(vertebra.pedicle_low, vw) + 0.5 * noise_at(body.noise, vw / 1.5, au / 2, 3.0 * i + s)
+        thin = min(above - under, vertebra.pedicle_high - (0.16 - 0.16 * x * x) * radius - above)
+        if thin > 0:
+            thin = min(thin, au - c + 0.6, c + wide - au)
             return CORTEX if thin < 1.1 else PEDICLE
     k = i + 1 if t < 0.5 else i
     q = above if t < 0.5 else above - h
@@ -356,14 +447,16 @@ def foramen_tissue(body: Body, i: int, t: float, au: float, s: int, v: float, wa
     edge = disc_edge(plane, side, wall, au, q) + rough
     outline = wall * (1 - 0.25 * min((au / plane.half_width) ** 4, 1.6))
     if v < edge - wall + outline and au < plane.half_width - 2:
-        return ANNULUS if abs(q) < plane.half_height + 1.5 else OSTEOPHYTE
+        spur = plane.half_height + 1.5 + 2.4 * rough + 0.5 * max(v - outline - 1.5, 0.0)
+        return ANNULUS if abs(q) < spur else OSTEOPHYTE
     face = process_face(plane, side, wall, q) + 0.8 * noise_at(body.noise, au / 1.6, q / 1.4 + 3 * k, 9.0 * s + 4)
     beyond = au - c - wide
     if beyond > 0 and (beyond > 3 + 0.5 * vw or vw < -4 + beyond):
         if i > 17 and in_exiting_root(body, i, s, au, vw, above):
             return ROOT
         return NOTHING if vw < 8 else arch_tissue(body, i, t, au, s, v, wall)
-    if t < 0.5 and vertebra.pedicle_low - side.roof_down < above < vertebra.pedicle_low and au < c + wide:
+    roof = notch_at(vertebra.pedicle_low, vw) if t < 0.5 else 99.0
+    if roof - side.roof_down < above and au < c + wide:
         return FLAVUM
     if v < face:
         if v > face - 1.3 and q < 3:
@@ -373,48 +466,14 @@ def foramen_tissue(body: Body, i: int, t: float, au: float, s: int, v: float, wa
         if t > 0.5 and in_exiting_root(body, i - 1, s, au, vw, q):
             return ROOT
         grain = noise_at(body.noise, v / 1.4, q / 1.4, 7.0 * i + 3 * s + au / 4)
-        free = min(v - edge, face - v) if t > 0.5 else min(v - edge, face - v, vertebra.pedicle_low - above)
-        if free < side.fibrous + 0.5 * grain or around_root(body, k, s, vw, q, au) < side.fibrous - 1.2 + 0.4 * grain:
+        if min(v - edge, face - v, roof - above) < side.fibrous + 0.5 * grain:
             return FIBROUS
-        return SLOW_BLOOD if grain > 2.0 - side.veins else EPIDURAL_FAT
+        if side.fibrous > 0.8 or side.rim < 6:
+            apart = around_root(body, k, s, vw, q, au)
+            if apart < side.fibrous - 1.2 + 0.4 * grain or (apart > side.rim + 0.8 * grain and grain > -0.9):
+                return FIBROUS
+        return SLOW_BLOOD if grain > 1.8 - side.veins else EPIDURAL_FAT
     return arch_tissue(body, i, t, au, s, v, wall)
-
-
-@compiled
-def arch_tissue(body: Body, i: int, t: float, au: float, s: int, v: float, wall: float) -> int:
-    """Behind the canal and the foramina: facet joints, laminae, pars; NOTHING where muscle may lie."""
-    vertebra = body.vertebrae[i]
-    h = vertebra.height
-    lower, upper = body.planes[i + 1], body.planes[i]
-    k = i + 1 if t < 0.5 else i
-    q = t * h if t < 0.5 else (t - 1) * h
-    side = body.sides[k, s]
-    c = mix(lower.canal_half_width, upper.canal_half_width, t)
-    depth = mix(lower.canal_depth, upper.canal_depth, t)
-    f = q / h
-    if -0.37 < f < 0.24 and k > 2:
-        grow = side.facet * 0.6
-        cu, cv = c + 3.6, wall + 0.86 * depth
-        du, dv = au - cu, v - cv
-        grow += 0.9 * noise_at(body.noise, au / 4 + 5 * k, v / 4, 3.0 * f)
-        e = (du / (8.2 + grow)) ** 2 + (dv / (7.6 + grow)) ** 2 + ((f + 0.07) / 0.31) ** 4
-        if e < 1:
-            joint = 0.72 * du + 0.69 * dv + 0.02 * (du * du - dv * dv)
-            if abs(joint) < 0.55 + 0.5 * side.fluid:
-                return JOINT
-            return CORTEX if e > 0.76 or abs(joint) < 2.0 else PEDICLE
-    roof = roof_at(wall, depth, c, min(au, 1.15 * c))
-    if 0.06 < t < 0.62 and au < c + 6:
-        back = roof + vertebra.lamina
-        if roof <= v < back:
-            thin = min(v - roof, back - v, (t - 0.06) * h, (0.62 - t) * h)
-            if au < 4:
-                thin = v - roof
-            return CORTEX if thin < 1.2 else PEDICLE
-    if 0.5 < t < 0.76 and c < au < vertebra.transverse and wall + 5 < v < wall + 12 + 0.1 * au:
-        thin = min(min(t - 0.5, 0.76 - t) * h, v - wall - 5)
-        return CORTEX if thin < 1.4 else PEDICLE
-    return NOTHING
 
 
 @compiled
@@ -539,6 +598,11 @@ def healthy_tissue(body: Body, i: int, t: float, u: float, v: float, up: float, 
     if v < wall + 1.5:
         label = vertebral_body(body, i, t, u, v, up, down)
         if label != NOTHING:
+            out = au - mix(lower.canal_half_width, upper.canal_half_width, t)
+            if label == CORTEX and v > 0.5 * wall and 0.5 < out < vertebra.pedicle_width - 1:
+                above = t * vertebra.height
+                if vertebra.pedicle_low + 1 < above < vertebra.pedicle_high - 1:
+                    return PEDICLE
             return label
         if v < wall - 6 or au > 45:
             return NOTHING
@@ -555,7 +619,9 @@ def healthy_tissue(body: Body, i: int, t: float, u: float, v: float, up: float, 
             return canal_tissue(body, i, t, u, v, vertebra.height)
         label = arch_tissue(body, i, t, au, s, v, wall)
         return label if label != NOTHING else spinous_tissue(body, i, t, au, v, wall)
-    if t < vertebra.ala:
+    below = (1 - t) * vertebra.height
+    crest = 2.0 + 0.22 * (au - c) if vertebra.ala == WHOLE_ALA and body.vertebrae[i - 1].ala < WHOLE_ALA else -1.0
+    if t < vertebra.ala and below > crest:
         if vertebra.ala < WHOLE_ALA and t * vertebra.height < 1.6 and au > c + 10:
             return CARTILAGE
         ala = mix(lower.half_width, upper.half_width, t) * (2.0 if i < 26 else 1.3)
@@ -563,10 +629,10 @@ def healthy_tissue(body: Body, i: int, t: float, u: float, v: float, up: float, 
         sunk = 14 * (au / ala) ** 3
         if au < ala + edge and front - 8 + 0.5 * sunk < v < wall + depth + 2 - sunk + edge:
             hole = (au - c - 5) ** 2 + (v - wall - 4) ** 2
-            if hole < 30 and t < 0.45:
+            if hole < 30 * (1 - (t / 0.45) ** 2):
                 return ROOT if hole < 7 else EPIDURAL_FAT
             return CORTEX if ala + edge - au < 1.2 or v > wall + depth + 0.8 - sunk + edge else PEDICLE
-        return NOTHING
+        return arch_tissue(body, i, t, au, s, v, wall) if crest > 0 else NOTHING
     if v < wall + 14 and au < c + vertebra.pedicle_width + 8:
         return foramen_tissue(body, i, t, au, s, v, wall)
     if i > 17 and v < wall + 10 and in_exiting_root(body, i, s, au, v - wall, t * vertebra.height):

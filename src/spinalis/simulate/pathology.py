@@ -34,7 +34,7 @@ from memory;
 the shares are judgement.
 """
 
-SWEEP = ("foramen", "recess", "canal", "recess", "canal")
+SWEEP = ("foramen", "recess", "canal", "recess", "canal", "foramen")
 """The facets that narrow the recesses narrow the canal too, and the ligament of the canal narrows the recesses."""
 
 KNOB_STEPS = 6
