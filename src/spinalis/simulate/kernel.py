@@ -18,7 +18,8 @@ from spinalis.simulate.compiler import compiled
 from spinalis.simulate.coordinates import Body, mix, noise_at, step, window
 from spinalis.simulate.tissue import Tissue
 
-NOTHING = -1
+NOTHING, ARCH = -1, -2
+"""No tissue of the spine; and ask `arch_tissue`, which is inlined, and so called, at one place only."""
 AIR, SKIN, FAT, MUSCLE = int(Tissue.AIR), int(Tissue.SKIN), int(Tissue.FAT), int(Tissue.MUSCLE)
 CORTEX, MARROW, ANNULUS, NUCLEUS = (
     *(int(Tissue.CORTEX), int(Tissue.MARROW)),
@@ -388,10 +389,7 @@ def canal_tissue(body: Body, i: int, t: float, u: float, v: float, h: float) -> 
     roof = roof_at(wall, mix(lower.canal_depth, upper.canal_depth, t), c, au) + cleft
     ceiling = roof - flavum_at(plane, side, au, q, h) * (1 if cleft < 1 else 0.8)
     if v > ceiling:
-        if v > ceiling + 2.2:
-            bone = arch_tissue(body, i, t, au, s, v, wall)
-            return bone if bone != NOTHING else FLAVUM
-        return FLAVUM
+        return ARCH if v > ceiling + 2.2 else FLAVUM
     ceiling -= cleft
     level = i + 1 - t
     end = min(1.0, max(0.0, (body.whole[0].sac_end - level) / 0.8)) ** 0.5
@@ -454,7 +452,7 @@ def foramen_tissue(body: Body, i: int, t: float, au: float, s: int, v: float, wa
     if beyond > 0 and (beyond > 3 + 0.5 * vw or vw < -4 + beyond):
         if i > 17 and in_exiting_root(body, i, s, au, vw, above):
             return ROOT
-        return NOTHING if vw < 8 else arch_tissue(body, i, t, au, s, v, wall)
+        return NOTHING if vw < 8 else ARCH
     roof = notch_at(vertebra.pedicle_low, vw) if t < 0.5 else 99.0
     if roof - side.roof_down < above and au < c + wide:
         return FLAVUM
@@ -473,7 +471,7 @@ def foramen_tissue(body: Body, i: int, t: float, au: float, s: int, v: float, wa
             if apart < side.fibrous - 1.2 + 0.4 * grain or (apart > side.rim + 0.8 * grain and grain > -0.9):
                 return FIBROUS
         return SLOW_BLOOD if grain > 1.8 - side.veins else EPIDURAL_FAT
-    return arch_tissue(body, i, t, au, s, v, wall)
+    return ARCH
 
 
 @compiled
@@ -578,6 +576,45 @@ def vertebral_body(body: Body, i: int, t: float, u: float, v: float, up: float, 
 
 
 @compiled
+def lateral_tissue(body: Body, i: int, t: float, au: float, s: int, v: float, front: float) -> int:
+    """Beside the canal: the sacrum's wings, the foramina; ARCH where the posterior elements decide.
+
+    Args:
+        body: the subject.
+        i: the vertebra.
+        t: 0 at the plane below it, 1 at the plane above.
+        au: distance from the midline.
+        s: side.
+        v: mm to the back of the centre of the body.
+        front: the posterior wall of the body at `au`.
+    """
+    vertebra = body.vertebrae[i]
+    lower, upper = body.planes[i + 1], body.planes[i]
+    wall = mix(lower.half_depth, upper.half_depth, t)
+    c = mix(lower.canal_half_width, upper.canal_half_width, t)
+    depth = mix(lower.canal_depth, upper.canal_depth, t)
+    below = (1 - t) * vertebra.height
+    crest = 2.0 + 0.22 * (au - c) if vertebra.ala == WHOLE_ALA and body.vertebrae[i - 1].ala < WHOLE_ALA else -1.0
+    if t < vertebra.ala and below > crest:
+        if vertebra.ala < WHOLE_ALA and t * vertebra.height < 1.6 and au > c + 10:
+            return CARTILAGE
+        ala = mix(lower.half_width, upper.half_width, t) * (2.0 if i < 26 else 1.3)
+        edge = 4 * noise_at(body.noise, (2 * s - 1) * au / 9, v / 9, 2.0 * i + t)
+        sunk = 14 * (au / ala) ** 3
+        if au < ala + edge and front - 8 + 0.5 * sunk < v < wall + depth + 2 - sunk + edge:
+            hole = (au - c - 5) ** 2 + (v - wall - 4) ** 2
+            if hole < 30 * (1 - (t / 0.45) ** 2):
+                return ROOT if hole < 7 else EPIDURAL_FAT
+            return CORTEX if ala + edge - au < 1.2 or v > wall + depth + 0.8 - sunk + edge else PEDICLE
+        return ARCH if crest > 0 else NOTHING
+    if v < wall + 14 and au < c + vertebra.pedicle_width + 8:
+        return foramen_tissue(body, i, t, au, s, v, wall)
+    if i > 17 and v < wall + 10 and in_exiting_root(body, i, s, au, v - wall, t * vertebra.height):
+        return ROOT
+    return ARCH
+
+
+@compiled
 def healthy_tissue(body: Body, i: int, t: float, u: float, v: float, up: float, down: float) -> int:
     """The tissue at a place of vertebra `i`; NOTHING where the rest of the body decides.
 
@@ -616,25 +653,15 @@ def healthy_tissue(body: Body, i: int, t: float, u: float, v: float, up: float, 
         if v < roof_at(wall, depth, c, au) + cleft_at(lower if t < 0.5 else upper, f, au):
             if au > c - 0.6 and vertebra.pedicle_low < t * vertebra.height < vertebra.pedicle_high:
                 return CORTEX
-            return canal_tissue(body, i, t, u, v, vertebra.height)
-        label = arch_tissue(body, i, t, au, s, v, wall)
-        return label if label != NOTHING else spinous_tissue(body, i, t, au, v, wall)
-    below = (1 - t) * vertebra.height
-    crest = 2.0 + 0.22 * (au - c) if vertebra.ala == WHOLE_ALA and body.vertebrae[i - 1].ala < WHOLE_ALA else -1.0
-    if t < vertebra.ala and below > crest:
-        if vertebra.ala < WHOLE_ALA and t * vertebra.height < 1.6 and au > c + 10:
-            return CARTILAGE
-        ala = mix(lower.half_width, upper.half_width, t) * (2.0 if i < 26 else 1.3)
-        edge = 4 * noise_at(body.noise, u / 9, v / 9, 2.0 * i + t)
-        sunk = 14 * (au / ala) ** 3
-        if au < ala + edge and front - 8 + 0.5 * sunk < v < wall + depth + 2 - sunk + edge:
-            hole = (au - c - 5) ** 2 + (v - wall - 4) ** 2
-            if hole < 30 * (1 - (t / 0.45) ** 2):
-                return ROOT if hole < 7 else EPIDURAL_FAT
-            return CORTEX if ala + edge - au < 1.2 or v > wall + depth + 0.8 - sunk + edge else PEDICLE
-        return arch_tissue(body, i, t, au, s, v, wall) if crest > 0 else NOTHING
-    if v < wall + 14 and au < c + vertebra.pedicle_width + 8:
-        return foramen_tissue(body, i, t, au, s, v, wall)
-    if i > 17 and v < wall + 10 and in_exiting_root(body, i, s, au, v - wall, t * vertebra.height):
-        return ROOT
-    return arch_tissue(body, i, t, au, s, v, wall)
+            label = canal_tissue(body, i, t, u, v, vertebra.height)
+            instead = FLAVUM
+        else:
+            label, instead = ARCH, ARCH
+    else:
+        label, instead = lateral_tissue(body, i, t, au, s, v, front), NOTHING
+    if label != ARCH:
+        return label
+    label = arch_tissue(body, i, t, au, s, v, wall)
+    if label != NOTHING:
+        return label
+    return spinous_tissue(body, i, t, au, v, wall) if instead == ARCH else instead
