@@ -17,6 +17,14 @@ CANDIDATES = 16
 RADIUS = 3
 """Radius in map pixels over which the mass of a peak is collected; a level is about 8 map pixels high."""
 
+TRUST = (0.3, 0.3, 0.3, 0.6, 1.0)
+"""How much the names of L1/L2 to L5/S1 count in the choice of the chain.
+
+Levels are counted from the sacrum: an error of the count is common to all levels above it, so that their four votes
+are hardly more than one. Source: fitted on SPIDER training patients with networks that never saw a real picture (T1w
+84 to 87 % right, T2w unchanged).
+"""
+
 FLOOR = 1e-3
 """Mass that every place gets, so that one unseen level does not break the chain."""
 
@@ -57,7 +65,7 @@ def decode(maps: Image) -> Chain | None:
         return None
     mass = _mass(maps, points)
     score = np.log(mass + FLOOR)
-    names = _best_chain(points, score[:, FIRST : FIRST + COUNT])
+    names = _best_chain(points, score[:, FIRST : FIRST + COUNT] * TRUST)
     if names is None:
         return None
     chosen = points[names]

@@ -14,9 +14,9 @@ class Spread:
     """How far an augmentation may go. Angles in degrees, shift as a fraction of the input, the rest as log-factors."""
 
     rotation_deg: float = 10.0
-    shift: float = 0.08
+    shift: float = 0.12
     scale: float = 0.22
-    aspect: float = 0.15
+    aspect: float = 0.35
     gamma: float = 0.35
     noise: float = 0.04
     blur: float = 1.0
