@@ -43,9 +43,10 @@ def bend(images: FloatStack, labels: NDArray[np.uint8], stack: Stack, protocol: 
         protocol: kind of echo, echo time and field strength.
         artefacts: direction and width of the fat shift.
     """
-    metal = (labels == Tissue.METAL).mean(axis=-1, dtype=np.float32)
-    if not metal.any():
+    found = labels == Tissue.METAL
+    if not found.any():
         return
+    metal = found.mean(axis=-1, dtype=np.float32)
     rows, columns = (_around(metal.any(axis=axes), stack.pixel_mm) for axes in ((0, 2), (0, 1)))
     ppm = field_ppm(metal[:, rows, columns], stack)
     hertz = ppm * HZ_PER_PPM_T * protocol.field_t

@@ -16,7 +16,7 @@ SAMPLES = 4
 NEAR_SPINE_MM = 78.0
 
 FINER = 2.2
-"""Cells per mm of the finer of the two grains of the texture: hills of about 2 mm, as trabeculae with their fat show."""
+"""Cells per mm of the finer of the two grains of the texture: hills of 2 mm, as trabeculae with their fat show."""
 
 WARP_STEP = 2
 """The warp is taken at every second pixel of a row and of a column, and is linear between them."""
