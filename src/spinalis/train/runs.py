@@ -27,6 +27,8 @@ from spinalis.train import grade, grade_rsna, levels, node, packs, triage
 from spinalis.train.data import open_images, rsna
 from spinalis.train.export import PackText
 from spinalis.train.packs import Job, Trained
+from spinalis.train.papers import methods
+from spinalis.train.papers.methods import METHODS
 from spinalis.train.recipes import NODES, load
 
 RECIPE, NETWORK, PACK_TEXT = "recipe.yaml", "network.pt", "pack.json"
@@ -94,17 +96,20 @@ def train(order: Order) -> Path:
         raise RecipeError(
             f"Recipe {order.recipe}: expected no public set, got {order.sources[0][0]}. Only triage learns from them."
         )
-    if on_rsna and order.recipe != "grade":
+    if on_rsna and order.recipe not in ("grade", *METHODS):
         raise RecipeError(
             f"Recipe {order.recipe}: expected open real images as data, got a set in RSNA 2024 layout, which carries "
-            "no labels for it. Train the recipe grade on it, or leave out --data."
+            "no labels for it. Train the recipe grade or that of a paper on it, or leave out --data."
         )
-    recipe = changed({**shipped, **(load("rsna") if on_rsna else {})}, order.changes)
+    recipe = changed({**shipped, **(load("rsna") if on_rsna and order.recipe == "grade" else {})}, order.changes)
     data = "RSNA 2024 layout" if on_rsna else "open real images and simulation" if job.data else "simulation"
     used = {"recipe": order.recipe, "data": data, "scale": order.scale, "settings": recipe}
     if order.sources:
         used["sources"] = [f"{name}={path}" for name, path in order.sources]
     _claim(order.folder, used)
+    if order.recipe in METHODS:
+        methods.train(order.recipe, recipe, job, order.data if on_rsna else None)
+        return order.folder
     if on_rsna and order.data is not None:
         trained = grade_rsna.train_grade(job, recipe, order.data)
     else:
@@ -152,15 +157,20 @@ def open_run(folder: Path) -> Trained:
     Raises:
         RecipeError: there is no finished run in the folder.
     """
+    used = yaml.safe_load((folder / RECIPE).read_text()) if (folder / RECIPE).is_file() else {}
+    if used.get("recipe") in METHODS:
+        raise RecipeError(
+            f"Run {folder.name}: expected one that makes a pack, got {used['recipe']}, a paper's method to measure "
+            "against. Compare it with: python -m spinalis.train.compare."
+        )
     missing = [name for name in (RECIPE, NETWORK, PACK_TEXT) if not (folder / name).is_file()]
     if missing:
         raise RecipeError(
             f"Run {folder.name}: expected a finished run, got none of its {', '.join(missing)}. "
             "Finish it with the same `spinalis train`."
         )
-    found = yaml.safe_load((folder / RECIPE).read_text())
-    task, text = TASKS[found["recipe"]], _text(json.loads((folder / PACK_TEXT).read_text()))
-    trained = task.trained(task.build(found["settings"]), text)
+    task, text = TASKS[used["recipe"]], _text(json.loads((folder / PACK_TEXT).read_text()))
+    trained = task.trained(task.build(used["settings"]), text)
     trained.network.load_state_dict(torch.load(folder / NETWORK, map_location="cpu", weights_only=True))
     trained.network.eval()
     return trained

@@ -9,6 +9,8 @@ from spinalis.errors import RecipeError
 
 NODES = ("triage-anatomy", "triage-view", "triage-sequence", "triage-cord")
 NAMES = ("triage", "levels", "grade", *NODES)
+PAPERS = ("per-view-efficientnetv2s", "per-view-resnet18")
+"""Methods of papers 3 to 5, to be measured against."""
 ADDITIONS = ("rsna",)
 """Settings that are added to a recipe for some data."""
 
@@ -19,7 +21,8 @@ def load(name: str) -> dict[str, Any]:
     Raises:
         RecipeError: there is no such recipe.
     """
-    if name not in (*NAMES, *ADDITIONS):
-        raise RecipeError(f"Recipe: expected one of {', '.join(NAMES)}, got {name}. See spinalis.train.recipes.")
+    if name not in (*NAMES, *PAPERS, *ADDITIONS):
+        known = ", ".join((*NAMES, *PAPERS))
+        raise RecipeError(f"Recipe: expected one of {known}, got {name}. See spinalis.train.recipes.")
     settings: dict[str, Any] = yaml.safe_load((files(__package__) / f"{name}.yaml").read_text())
     return settings
