@@ -509,8 +509,8 @@ def _sample_tilt(rng: np.random.Generator, build: Build, planes: NDArray[np.void
     tilt = np.zeros(PLANES)
     tilt[1:] = np.cumsum(body + disc[:-1] + disc[1:])
     tilt += 36 * build.curve + rng.normal(0, 4) - tilt[first] - disc[first]
-    stoop = 17 + 0.25 * max(0.0, build.age - 55)
-    posture = (rng.normal(2, 6) - tilt[2], rng.normal(stoop, 7) - tilt[7], 0.0)
+    stoop = 13 + 0.2 * max(0.0, build.age - 55)
+    posture = (rng.normal(0, 6) - tilt[2], rng.normal(stoop, 7) - tilt[7], 0.0)
     tilt += np.interp(np.arange(PLANES), (2, 7, 19), posture)
     lordosis = tilt[first] - (tilt[L2] + tilt[L2 + 1]) / 2
     lean = rng.normal(UPPER_LUMBAR_TILT, 4.5) - BACKWARD_LEAN * (lordosis - MEAN_LORDOSIS)

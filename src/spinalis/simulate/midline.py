@@ -38,4 +38,4 @@ def draw_midline(
     vertebrae["hollow"][sacrum:] *= 0.3
     vertebrae["tone"] = rng.normal(0, 0.5, len(vertebrae))
     whole["sheaf"] = rng.uniform(-0.1, 0.35)
-    whole["strands"] = rng.uniform(-0.1, 0.6)
+    whole["strands"] = rng.uniform(0.0, 0.8)
