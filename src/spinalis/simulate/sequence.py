@@ -180,10 +180,9 @@ def _prepared(rng: np.random.Generator, drawn: Protocol) -> Protocol:
         return replace(drawn, kind="ir", inversion_ms=float(null * rng.uniform(0.88, 1.02)))
     if contrast is Contrast.GRE:
         return replace(drawn, kind="gre", flip_deg=float(rng.uniform(20, 35)))
-    if contrast is Contrast.T2_SPACE:
-        return replace(drawn, restore_ms=float(rng.uniform(80, 160)))
-    if contrast is Contrast.T2W and rng.random() < 0.3:
-        return replace(drawn, restore_ms=float(rng.uniform(150, 300)))
+    if contrast is Contrast.T2_SPACE or (contrast is Contrast.T2W and rng.random() < 0.3):
+        train = (80, 160) if contrast is Contrast.T2_SPACE else (150, 300)
+        return replace(drawn, restore_ms=float(rng.uniform(*train)))
     if contrast is Contrast.DWI:
         return replace(drawn, b_value=float(rng.choice(B_VALUES, p=B_SHARES)))
     return drawn
