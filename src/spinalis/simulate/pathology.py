@@ -244,7 +244,10 @@ def _settle(rng: np.random.Generator, turn: Callable[[float], None], grade_now: 
         return
     severe = first(2, moderate)
     if wish == 1:
-        turn(moderate + rng.uniform(0.02, 0.95) * (severe - moderate))
+        for share in (rng.uniform(0.02, 0.95), 0.5, 0.25, 0.1, 0.0):
+            turn(moderate + share * (severe - moderate))
+            if grade_now() == wish:
+                return
         return
     turn(severe + rng.uniform(0.02, 0.35) * max(min(severe, KNOB_MAX - severe), 0.0))
 
@@ -258,7 +261,7 @@ def _knob(rng: np.random.Generator, subject: Subject, k: int, condition: Conditi
         "canal": {"bulge": 2 + 9 * mixture[0] + 4 * mixture[1], "flavum": 1.5 + 6 * mixture[2] + 4 * mixture[3]},
         "recess": {"facet": 2.8 + 5 * mixture[0], "recess_bulge": 2.2 + 5 * mixture[1]},
         "foramen": {
-            "fibrous": 1.5 + 1.6 * mixture[3],
+            "fibrous": 1.9 + 1.6 * mixture[3],
             "foramen_bulge": 3.6 + 5 * mixture[0],
             "bulge_up": 4 + 8 * mixture[1],
             "process_forward": 2.0 + 4.5 * mixture[2],
