@@ -1,4 +1,4 @@
-"""`spinalis evaluate`: how good are the answers of a file?"""
+"""`spinalis evaluate`: how good are the answers of a file, or of trained networks?"""
 
 import json
 from dataclasses import asdict
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from spinalis.apps import terminal
+from spinalis.apps.evaluate_triage import triage
 from spinalis.errors import TableError
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ SCHEMA = "spinalis-rsna-score/1"
 RESEARCH_USE = "Research use only; not a medical device."
 
 app = typer.Typer(no_args_is_help=True)
+app.command()(triage)
 
 CsvFile = Annotated[Path, typer.Argument(metavar="PRED.csv", exists=True, dir_okay=False, help="The answers.")]
 TruthFile = Annotated[
@@ -30,7 +32,7 @@ TruthFile = Annotated[
 
 @app.callback()
 def evaluate() -> None:
-    """Measure how good the answers of a file are."""
+    """Measure how good the answers of a file, or of trained networks, are."""
 
 
 @app.command()

@@ -155,7 +155,7 @@ def augmented(rng: np.random.Generator, picture: NDArray[np.uint8], spec: InputS
     if rng.random() < BLURRED:
         unit = np.asarray(cv2.GaussianBlur(unit, (0, 0), rng.uniform(*BLUR_PIXELS)), np.float32)
     contrast, brightness = 1 + rng.uniform(-CONTRAST, CONTRAST), rng.uniform(-BRIGHTNESS, BRIGHTNESS)
-    return np.clip((unit - 0.5) * contrast + 0.5 + brightness, 0.0, 1.0)[None].astype(np.float32)
+    return np.asarray(np.clip((unit - 0.5) * contrast + 0.5 + brightness, 0.0, 1.0)[None], np.float32)
 
 
 def _slices(job: Job, recipe: Mapping[str, Any], tree: Hierarchy) -> tuple[list[NodeSlice], list[NodeSlice]]:

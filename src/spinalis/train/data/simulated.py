@@ -102,7 +102,7 @@ def _arrays(
     level_images (m, S, S), level_points (m, 8, 2) input pixels, level_seen (m, 8);
     bag_*: see `bags.cut_bags`.
     """
-    arrays = {**_triage(simulated, rng, whole), **_volumes(simulated)}
+    arrays = {**slice_arrays(simulated, rng, whole=whole), **_volumes(simulated)}
     truth = simulated.truth
     if truth.grades and not whole:
         arrays |= _levels(simulated, rng)
@@ -136,7 +136,8 @@ def class_of(words: Iterable[object], word: object) -> int:
     return listed.index(word) if word in listed else -1
 
 
-def _triage(simulated: SimulatedStudy, rng: np.random.Generator, whole: bool) -> dict[str, NDArray[Any]]:
+def slice_arrays(simulated: SimulatedStudy, rng: np.random.Generator, *, whole: bool) -> dict[str, NDArray[Any]]:
+    """The `triage_*` arrays of a study, see `_arrays`: some slices of every series, or `whole` series."""
     images, pictures, labels, words, series = [], [], [], [], []
     for place, item in enumerate(simulated.series):
         count = len(item.series.slices)
