@@ -65,7 +65,7 @@ def write(studies: Sequence[str], answers: FloatArray, path: Path) -> int:
     Raises:
         OutputError: `path` cannot be written.
     """
-    filled = np.isnan(answers).any(axis=-1)
+    filled = np.asarray(np.isnan(answers).any(axis=-1))
     complete = rsna.weighted(np.where(filled[..., None], _prior(), answers))
     rsna_csv.write_predictions({name: _places(values) for name, values in zip(studies, complete, strict=True)}, path)
     return int(filled.sum())
