@@ -85,6 +85,18 @@ class Stack:
             index=index, column=float(columns[index]), row=float(rows[index]), distance_mm=float(distance[index])
         )
 
+    def drop(self, index: int, point: Vector | FloatArray) -> tuple[float, float]:
+        """Column and row of a point (LPS mm) dropped onto one slice, wherever it falls; NaN for NaN."""
+        frame = self.frames[index]
+        offset, across, down = np.asarray(point, float) - frame[:, 2], frame[:, 0], frame[:, 1]
+        return float(offset @ across / (across @ across)), float(offset @ down / (down @ down))
+
+    def distance(self, index: int, point: Vector | FloatArray) -> float:
+        """Distance of a point (LPS mm) from the plane of a slice, mm."""
+        frame = self.frames[index]
+        normal = np.cross(frame[:, 0], frame[:, 1])
+        return abs(float((np.asarray(point, float) - frame[:, 2]) @ normal / np.linalg.norm(normal)))
+
     def pixel_mm(self, index: int) -> tuple[float, float]:
         """Distance between columns, then between rows, of a kept slice, mm."""
         frame = self.frames[index]

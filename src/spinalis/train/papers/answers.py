@@ -40,7 +40,7 @@ def fit_calibration(raw: FloatArray, studies: Sequence[Whole]) -> Calibration:
     found = {}
     for name, rows in _groups():
         logs = _logs(raw[:, rows])
-        known = np.asarray((grades[:, rows] != UNLABELLED) & np.isfinite(logs).all(axis=-1))
+        known = np.asarray(np.isfinite(logs).all(axis=-1) & (grades[:, rows] != UNLABELLED))
         if not known.any():
             raise RecipeError(f"Calibration of {name}: expected labelled answers, got none. Take more studies.")
         found[name] = calibrate(logs[known], grades[:, rows][known])

@@ -71,6 +71,13 @@ def material(job: Job, data: Path | None) -> Material:
     )
 
 
+def simulated_training(job: Job) -> list[Whole]:
+    """The simulated studies of training, without those that stop it early."""
+    wanted = _wanted("lumbar-balanced", TRAINING_SEED, STUDIES["lumbar-balanced"], job.scale)
+    kept = keep_simulated(wanted, job.runs / "cache", job.jobs)
+    return [item for item in kept if item.fold != VALIDATION_FOLD]
+
+
 def parts(studies: Sequence[Whole], folds: int) -> list[list[Whole]]:
     """Studies dealt into `folds` parts of about equal size, for cross-validation.
 

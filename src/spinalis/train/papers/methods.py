@@ -12,7 +12,7 @@ from spinalis.errors import RecipeError
 from spinalis.records import FloatArray
 from spinalis.train.data.whole import Whole
 from spinalis.train.packs import Job
-from spinalis.train.papers import answers, per_view
+from spinalis.train.papers import answers, multi_stage, per_view
 from spinalis.train.papers.material import Material, material
 
 RECIPE = "recipe.yaml"
@@ -31,6 +31,7 @@ _PER_VIEW = Method(train=per_view.train, predict=per_view.predict)
 METHODS: Mapping[str, Method] = {
     "per-view-efficientnetv2s": _PER_VIEW,
     "per-view-resnet18": _PER_VIEW,
+    "multi-stage-mil": Method(train=multi_stage.train, predict=multi_stage.predict),
 }
 
 

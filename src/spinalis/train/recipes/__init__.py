@@ -9,7 +9,7 @@ from spinalis.errors import RecipeError
 
 NODES = ("triage-anatomy", "triage-view", "triage-sequence", "triage-cord")
 NAMES = ("triage", "levels", "grade", *NODES)
-PAPERS = ("per-view-efficientnetv2s", "per-view-resnet18")
+PAPERS = ("per-view-efficientnetv2s", "per-view-resnet18", "multi-stage-mil")
 """Methods of papers 3 to 5, to be measured against."""
 ADDITIONS = ("rsna",)
 """Settings that are added to a recipe for some data."""
