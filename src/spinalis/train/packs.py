@@ -39,8 +39,8 @@ VERSION = "0.1.0"
 TRAINING_SEED, CALIBRATION_SEED = 11, 12
 """Seeds of the simulated studies; `judge.JUDGED_SEED` differs from both."""
 
-STUDIES: Mapping[str, int] = {"lumbar-balanced": 300, "cervical": 60, "thoracic": 50, "other": 100}
-CALIBRATION_STUDIES: Mapping[str, int] = {"lumbar": 80, "cervical": 10, "thoracic": 10, "other": 16}
+STUDIES: Mapping[str, int] = {"lumbar-balanced": 240, "cervical": 56, "thoracic": 44, "other": 90}
+CALIBRATION_STUDIES: Mapping[str, int] = {"lumbar": 60, "cervical": 8, "thoracic": 8, "other": 16}
 
 TRIAGE_SHARES = (0.45, 0.2, 0.35)
 """Shares of the batches: simulated spines, simulated other anatomy, real slices (evenly over sources)."""
