@@ -221,20 +221,26 @@ class Answers:
     filled: int
 
 
+def graded(findings: Iterable[Finding]) -> dict[tuple[Condition, Level], tuple[float, float, float]]:
+    """The calibrated probabilities of the places that were graded."""
+    return {
+        (item.condition, item.level): item.result.probabilities for item in findings if isinstance(item.result, Graded)
+    }
+
+
 def answers(findings: Iterable[Finding]) -> Answers:
     """The weighted answers of a reading's findings; `PREVALENCE` where nothing was assessed.
 
     Args:
         findings: with calibrated probabilities, at most one per condition and level.
     """
-    graded = {(f.condition, f.level): f.result.probabilities for f in findings if isinstance(f.result, Graded)}
-    found = {}
+    given, found = graded(findings), {}
     for condition in CONDITIONS:
         for row, level in enumerate(LEVELS):
-            share = graded.get((condition, level), PREVALENCE[_GROUP_OF[condition]][row])
+            share = given.get((condition, level), PREVALENCE[_GROUP_OF[condition]][row])
             first, second, third = weighted(np.asarray(share, float)).tolist()
             found[condition, level] = (first, second, third)
-    return Answers(probabilities=found, filled=sum(place not in graded for place in found))
+    return Answers(probabilities=found, filled=sum(place not in given for place in found))
 
 
 def _index(severity: Severity | None) -> int:

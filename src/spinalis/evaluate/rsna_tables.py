@@ -38,7 +38,7 @@ def tables(found: Mapping[str, Figures], difference: Difference | None = None) -
     made = [score_table(found)]
     if difference is not None:
         first, second = list(found)[:2]
-        made.append(_difference_table(difference, f"{first} minus {second}"))
+        made.append(differences_table({(first, second): difference}))
     for name, item in found.items():
         title = f"{name}: grades" if len(found) > 1 else "Grades"
         made += [_grade_table(f"{title} by group and condition", item), _level_table(f"{title} by level", item)]
@@ -63,19 +63,44 @@ def score_table(found: Mapping[str, Figures]) -> Table:
     )
 
 
-def _difference_table(difference: Difference, name: str) -> Table:
+def differences_table(differences: Mapping[tuple[str, str], Difference]) -> Table:
+    """Differences of pairs of prediction files on the same studies, the first of each pair minus the second."""
+    rows = tuple(
+        (f"{first} minus {second}", *_with_intervals(item.values, item.intervals))
+        for (first, second), item in differences.items()
+    )
     return Table(
         title="Paired difference (below 0: the first is better)",
         columns=("answers", *PART_HEADINGS),
-        rows=((name, *_with_intervals(difference.values, difference.intervals)),),
+        rows=rows,
         notes=("95 % intervals; both files see the same draws of studies. An interval that holds 0 shows nothing.",),
     )
 
 
+def compared_table(found: Mapping[str, Figures]) -> Table:
+    """The grades of several prediction files on the same studies side by side, by group and condition."""
+    rows = []
+    for groups in zip(*(_shown(item) for item in found.values()), strict=True):
+        rows += [
+            (f"{group.name}: {name}", *_cells(group.found, group)) for name, group in zip(found, groups, strict=True)
+        ]
+        rows.append((f"{groups[0].name}: level alone (no skill)", *_cells(groups[0].level_alone)))
+    return Table(
+        title="Grades by group and condition",
+        columns=("answers", *GRADE_HEADINGS),
+        rows=tuple(rows),
+        notes=(CALLED, CALIBRATION, LEVEL_ALONE),
+    )
+
+
+def _shown(found: Figures) -> tuple[GroupFigures, ...]:
+    """The groups, then the conditions; the canal is a group of one condition: once is enough."""
+    return (*found.groups, *found.conditions[1:])
+
+
 def _grade_table(title: str, found: Figures) -> Table:
     rows = []
-    # The canal is a group of one condition: once is enough.
-    for item in (*found.groups, *found.conditions[1:]):
+    for item in _shown(found):
         rows.append((item.name, *_cells(item.found, item)))
         rows.append((f"{item.name}, level alone", *_cells(item.level_alone)))
     return Table(
