@@ -11,7 +11,7 @@ from spinalis.localize.decode import CHANNELS
 from spinalis.models.prepare import InputSpec
 from spinalis.train import export, triage
 from spinalis.train.levels import target
-from spinalis.train.networks.bag_grader import BagGrader
+from spinalis.train.networks.bag_grader import BagGrader, GraderExport
 from spinalis.train.networks.level_unet import LevelExport, LevelUNet
 from spinalis.train.networks.triage_trunk import TriageTrunk
 
@@ -56,6 +56,23 @@ def test_attention_stays_on_the_views_of_the_output() -> None:
         assert attention[:, slots_of(name)].sum(dim=1).detach().numpy() == pytest.approx(1.0, abs=1e-3)
 
 
+def test_activation_maps_add_up_to_the_logits() -> None:
+    torch.manual_seed(3)
+    network = BagGrader(widths=(4, 8)).eval()
+    with torch.no_grad():
+        network.slot.normal_()
+    mask = torch.ones(2, len(SLOTS))
+    mask[0, 3] = 0.0
+    answers = GraderExport(network).eval()(torch.rand(2, len(SLOTS), 1, 64, 64), mask)
+    for place, name in enumerate(VIEWS_OF):
+        logits, attention, shares = (answers[place + kind * len(VIEWS_OF)] for kind in range(3))
+        layer = network.classifier(name)
+        elsewhere = attention @ network.slot @ layer.weight.T + layer.bias
+        assert torch.allclose(shares.sum(dim=(2, 3, 4)) + elsewhere, logits, atol=1e-5)
+        assert shares.abs().sum() > 0
+        assert not shares[0, :, 3].any()
+
+
 def test_triage_loss_ignores_unknown_labels() -> None:
     network = TriageTrunk(triage.CLASSES).eval()
     images = torch.rand(2, 1, 64, 64)
@@ -67,9 +84,9 @@ def test_triage_loss_ignores_unknown_labels() -> None:
 
 @pytest.mark.filterwarnings("ignore")
 def test_onnx_answers_like_torch_at_another_batch_size(tmp_path: Path) -> None:
-    network = BagGrader(widths=(4, 8)).eval()
+    network = GraderExport(BagGrader(widths=(4, 8))).eval()
     file = tmp_path / "p" / "model.onnx"
-    outputs = [*VIEWS_OF, *[f"{name}_attention" for name in VIEWS_OF]]
+    outputs = [f"{name}{kind}" for kind in ("", "_attention", "_map") for name in VIEWS_OF]
     example = {"crops": torch.rand(4, len(SLOTS), 1, 64, 64), "mask": torch.ones(4, len(SLOTS))}
     export.export_onnx(network, example, outputs, file)
     bigger = {"crops": torch.rand(10, len(SLOTS), 1, 64, 64), "mask": (torch.rand(10, len(SLOTS)) > 0.3).float()}

@@ -27,7 +27,7 @@ from spinalis.train.data.real_slice import TRAINING, Labels
 from spinalis.train.data.simulated import TRIAGE_SIZE, Harvest, class_of, fingerprint, fitted, harvest, to_bytes
 from spinalis.train.export import PackText, export_onnx, write_pack
 from spinalis.train.fit import FitOptions
-from spinalis.train.networks.bag_grader import BagGrader
+from spinalis.train.networks.bag_grader import BagGrader, GraderExport
 from spinalis.train.networks.level_unet import LevelExport, LevelUNet
 from spinalis.train.networks.triage_trunk import TriageTrunk
 from spinalis.train.recipes import load
@@ -304,8 +304,8 @@ def trained_grade(network: BagGrader, text: PackText) -> Trained:
         "crops": torch.rand(4, len(SLOTS), len(spec.channels), spec.height, spec.width),
         "mask": torch.ones(4, len(SLOTS)),
     }
-    outputs = [*VIEWS_OF, *[f"{name}_attention" for name in VIEWS_OF]]
-    return Trained(network=network, example=example, outputs=outputs, text=text)
+    outputs = [f"{name}{kind}" for kind in ("", "_attention", "_map") for name in VIEWS_OF]
+    return Trained(network=GraderExport(network).eval(), example=example, outputs=outputs, text=text)
 
 
 def make_grade(job: Job) -> None:

@@ -1,6 +1,7 @@
 """Attention over a bag of crops: one encoder per view, one attention and one classifier per output."""
 
 from itertools import pairwise
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -63,10 +64,28 @@ class BagGrader(nn.Module):
 
     def forward(self, crops: Tensor, mask: Tensor) -> tuple[Tensor, ...]:
         """Logits of every output, then their attention."""
+        return self.attend(self.pooled(self.maps(crops)), mask)
+
+    def classifier(self, name: str) -> nn.Linear:
+        """The last layer of an output."""
+        return cast(nn.Linear, cast(nn.Sequential, self.head[name])[-1])
+
+    def maps(self, crops: Tensor) -> Tensor:
+        """Feature maps (N, slots, F, h, w) of all crops."""
         parts = torch.split(crops, self.sizes, dim=1)
-        features = torch.cat(
-            [self._encode(encoder, part) for encoder, part in zip(self.encoders.values(), parts, strict=True)], dim=1
-        )
+        found = [
+            encoder(part.flatten(0, 1)).unflatten(0, (-1, size))
+            for encoder, part, size in zip(self.encoders.values(), parts, self.sizes, strict=True)
+        ]
+        return torch.cat(found, dim=1)
+
+    @staticmethod
+    def pooled(maps: Tensor) -> Tensor:
+        """Features (N, slots, 2 F) of all crops: mean and maximum of every map."""
+        return torch.cat([maps.mean(dim=(3, 4)), maps.amax(dim=(3, 4))], dim=2)
+
+    def attend(self, features: Tensor, mask: Tensor) -> tuple[Tensor, ...]:
+        """Logits of every output, then their attention, from the features of the crops."""
         features = features + self.slot
         logits, attentions = [], []
         for row, name in enumerate(VIEWS_OF):
@@ -77,8 +96,31 @@ class BagGrader(nn.Module):
             logits.append(self.head[name]((features * attention.unsqueeze(2)).sum(dim=1)))
         return (*logits, *attentions)
 
-    @staticmethod
-    def _encode(encoder: nn.Module, crops: Tensor) -> Tensor:
-        maps = encoder(crops.flatten(0, 1))
-        pooled = torch.cat([maps.mean(dim=(2, 3)), maps.amax(dim=(2, 3))], dim=1)
-        return pooled.view(-1, crops.shape[1], pooled.shape[1])
+
+class GraderExport(nn.Module):
+    """A grader that explains itself: logits, attention, then a class-activation map (N, 3, slots, h, w) per output.
+
+    A map says how much each place of each crop adds to the logit of each grade. Pooling by mean and by maximum and
+    the classifier are linear in the features that they pick, so the shares are exact: summed over crops and places they
+    are the logit without what belongs to no place, the bias and the place of a crop in the bag.
+
+    Source: Zhou et al., Learning Deep Features for Discriminative Localization, CVPR 2016, with attention as weight.
+    """
+
+    def __init__(self, network: BagGrader) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, crops: Tensor, mask: Tensor) -> tuple[Tensor, ...]:
+        """Logits, attention and maps of every output."""
+        maps = self.network.maps(crops)
+        answers = self.network.attend(self.network.pooled(maps), mask)
+        top = (maps == maps.amax(dim=(3, 4), keepdim=True)).to(maps.dtype)
+        top = maps * top / top.sum(dim=(3, 4), keepdim=True)
+        mean = maps / (maps.shape[3] * maps.shape[4])
+        shares = []
+        for name, attention in zip(VIEWS_OF, answers[len(VIEWS_OF) :], strict=True):
+            for_mean, for_top = self.network.classifier(name).weight.chunk(2, dim=1)
+            share = torch.einsum("nsfhw,kf->nkshw", mean, for_mean) + torch.einsum("nsfhw,kf->nkshw", top, for_top)
+            shares.append(share * attention[:, None, :, None, None])
+        return (*answers, *shares)
