@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -128,3 +129,43 @@ def test_a_part_without_studies_is_refused(studies: list[Whole]) -> None:
     with pytest.raises(RecipeError, match=r"expected some to train, .* got \[1, 0, 1, 1\]"):
         Material(train=(studies[0],), validate=(), calibrate=(studies[0],), test=(studies[0],))
     assert material.LEAST_STUDIES == 8
+
+
+def test_a_set_is_parted_by_its_folds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    kept = [make(number) for number in range(12)]
+    monkeypatch.setattr(material.rsna, "read", lambda _: ())
+    monkeypatch.setattr(material, "keep_rsna", lambda *_: (kept, []))
+    found = material.material(job(tmp_path / "run"), tmp_path)
+    assert {item.fold for item in found.train} == {2, 3, 4}
+    assert {item.fold for item in found.calibrate} == {item.fold for item in found.validate} == {1}
+    assert {item.fold for item in found.test} == {0}
+
+
+def test_simulated_studies_are_parted_without_overlap(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def simulated(wanted: material.Harvest, *_: object) -> list[Whole]:
+        return [make(number, wanted.seed) for number in range(wanted.studies)]
+
+    monkeypatch.setattr(material, "keep_simulated", simulated)
+    found = material.material(replace(job(tmp_path / "run"), scale=0.1), None)
+    balanced = round(0.1 * material.STUDIES["lumbar-balanced"])
+    assert (len(found.train) + len(found.validate), len(found.calibrate), len(found.test)) == (balanced, 4, 4)
+    assert not {item.name for item in found.train} & {item.name for item in found.validate}
+    assert material.simulated_training(replace(job(tmp_path / "run"), scale=0.1))[0].name == found.train[0].name
+
+
+@pytest.mark.parametrize("is_set", [True, False])
+def test_a_papers_recipe_takes_a_set_or_simulates(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_set: bool
+) -> None:
+    given: list[Any] = []
+    monkeypatch.setattr(runs.rsna, "is_set", lambda _: is_set)
+    monkeypatch.setattr(runs.open_images, "find_root", lambda root: root)
+    monkeypatch.setattr(runs.methods, "train", lambda *arguments: given.extend(arguments))
+    order = runs.Order(recipe="per-view-resnet18", folder=tmp_path / "run", data=tmp_path, changes={"epochs": "3"})
+    assert runs.train(order) == tmp_path / "run"
+    name, recipe, made, data = given
+    assert (name, recipe["epochs"], recipe["seed"], data) == ("per-view-resnet18", 3, 1, tmp_path if is_set else None)
+    assert made.data == (None if is_set else tmp_path)
+    used = yaml.safe_load((tmp_path / "run" / "recipe.yaml").read_text())
+    assert used["data"] == ("RSNA 2024 layout" if is_set else "open real images and simulation")
+    assert "points" not in used["settings"]

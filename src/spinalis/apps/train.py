@@ -14,7 +14,10 @@ RunFolder = Annotated[Path, typer.Argument(metavar="RUN", exists=True, file_okay
 def train(  # noqa: PLR0913, PLR0917  one per option
     recipe: Annotated[
         str,
-        typer.Argument(metavar="RECIPE", help="What to train: triage, levels, grade, or one node: triage-anatomy …"),
+        typer.Argument(
+            metavar="RECIPE",
+            help="What to train: triage, levels, grade, triage-anatomy …, per-view-resnet18 …, multi-stage-mil.",
+        ),
     ],
     data: Annotated[
         Path | None,

@@ -165,23 +165,29 @@ def train(studies: Sequence[Whole], misses: Sequence[Miss], recipe: Mapping[str,
 
 def predict(recipe: Mapping[str, Any], folder: Path, studies: Sequence[Whole], places: Sequence[Places]) -> FloatArray:
     """(S, 5, 5, 3) the mean over encoders and folds; NaN where no view of the group has a place."""
-    total = np.zeros((len(studies), len(CONDITIONS), len(LEVELS), len(SEVERITIES)))
-    count = np.zeros(total.shape[:3])
-    for group, encoder, fold in _members(recipe):
-        network = load_member(build(recipe, encoder), _folder(folder, group, encoder, fold))
+    answers = np.full((len(studies), len(CONDITIONS), len(LEVELS), len(SEVERITIES)), np.nan)
+    for group, members in GROUPS:
+        networks = [
+            load_member(build(recipe, encoder), _folder(folder, group, encoder, fold))
+            for name, encoder, fold in _members(recipe)
+            if name == group
+        ]
         how = _bags(recipe, group, ())
+        asked = [(row, column) for row in map(CONDITIONS.index, members) for column in range(len(LEVELS))]
         for number, (study, found) in enumerate(zip(studies, places, strict=True)):
-            rows = [
-                (row, column) for row in map(CONDITIONS.index, dict(GROUPS)[group]) for column in range(len(LEVELS))
-            ]
-            bags = [bag(Case(study=study, places=found, row=row, column=column), how, None) for row, column in rows]
-            with torch.inference_mode():
-                logits, _, _ = network(*(torch.from_numpy(np.stack([item[part] for item in bags])) for part in (0, 1)))
-            for (row, column), item, answer in zip(rows, bags, torch.softmax(logits, dim=1).numpy(), strict=True):
+            bags = [bag(Case(study=study, places=found, row=row, column=column), how, None) for row, column in asked]
+            for (row, column), item, answer in zip(asked, bags, _ask(networks, bags), strict=True):
                 if item[1].any():
-                    total[number, row, column] += answer
-                    count[number, row, column] += 1
-    return np.where(count[..., None] > 0, total / np.maximum(count, 1)[..., None], np.nan)
+                    answers[number, row, column] = answer
+    return answers
+
+
+def _ask(networks: Sequence[LstmMil], bags: Sequence[tuple[Image, Image, int]]) -> FloatArray:
+    """(n, 3) mean probabilities of some bags."""
+    crops, mask = (torch.from_numpy(np.stack(part)) for part in (list(zip(*bags, strict=True))[:2]))
+    with torch.inference_mode():
+        shares = [torch.softmax(network(crops, mask)[0], dim=1).numpy() for network in networks]
+    return np.asarray(np.mean(shares, axis=0, dtype=float), float)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
