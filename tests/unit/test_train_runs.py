@@ -146,18 +146,18 @@ def test_a_pack_does_not_replace_another_folder(data: Path, tmp_path: Path) -> N
 def test_every_recipe_is_opened_as_it_was_kept(name: str, tmp_path: Path) -> None:
     recipe = packs.Job(data=None, runs=tmp_path, out=tmp_path).recipe(name)
     task = runs.TASKS[name]
-    inputs = {"grade": {"crops": grade.input_spec(recipe)} if name == "grade" else {}}.get(name) or {
-        "images": packs.levels.input_spec(recipe["size"])
-        if name == "levels"
-        else packs.triage.input_spec(recipe["size"])
-    }
+    inputs = {
+        "grade": lambda: {"crops": grade.input_spec(recipe)},
+        "levels": lambda: {"images": packs.levels.input_spec(recipe["size"])},
+        "body-series": lambda: {"volumes": packs.triage.input_spec(recipe["size"])},
+    }.get(name, lambda: {"images": packs.triage.input_spec(recipe["size"])})()
     text = runs.PackText(
         name=name,
         task=name,
         version="0",
         inputs=inputs,
         labels={},
-        settings={"calibration": {"bias": [0.1, 0.2, 0.3]}},
+        settings={"calibration": {"bias": [0.1, 0.2, 0.3]}, "depth": 32},
         training_data=["none"],
         scores=[packs.unjudged(name)],
         notes=[],

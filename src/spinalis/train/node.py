@@ -87,7 +87,7 @@ def train_node(job: Job, recipe: Mapping[str, Any]) -> Trained:
     steps = recipe["epochs"] * math.ceil(len(examples) / recipe["batch"])
     options = replace(
         job.options({**recipe, "steps": steps, "start": start}, len(examples)),
-        precision=_precision(recipe["precision"], job.accelerator),
+        precision=precision_of(recipe["precision"], job.accelerator),
     )
     spec, folder = input_spec(recipe["size"]), job.run(f"triage-{node.name}")
     resumed, before = (folder / "last.ckpt").exists(), time.monotonic()
@@ -198,7 +198,8 @@ def _start(recipe: Mapping[str, Any], network: nn.Module) -> str:
     return f"{recipe['start']} {sum(float(value.double().abs().sum()) for value in weights.values()):.6f}"
 
 
-def _precision(wanted: str, accelerator: str) -> str:
+def precision_of(wanted: str, accelerator: str) -> str:
+    """The precision of a recipe; `auto` is 16 bit where a GPU is used."""
     if wanted != "auto":
         return wanted
     return GPU_PRECISION if accelerator != "cpu" and torch.cuda.is_available() else CPU_PRECISION

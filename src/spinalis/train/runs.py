@@ -23,7 +23,7 @@ from spinalis.errors import OutputError, RecipeError
 from spinalis.formats.atomic import write_bytes
 from spinalis.models import Score
 from spinalis.models.prepare import InputSpec
-from spinalis.train import grade, grade_rsna, levels, node, packs, triage
+from spinalis.train import grade, grade_rsna, levels, node, packs, triage, volumes
 from spinalis.train.data import open_images, rsna
 from spinalis.train.export import PackText
 from spinalis.train.packs import Job, Trained
@@ -51,6 +51,7 @@ TASKS: Mapping[str, Task] = {
     "levels": Task(train=packs.train_levels, build=levels.build, trained=packs.trained_levels),
     "grade": Task(train=packs.train_grade, build=grade.build, trained=packs.trained_grade),
     **{name: Task(train=node.train_node, build=node.build, trained=node.trained_node) for name in NODES},
+    volumes.NAME: Task(train=volumes.train, build=volumes.build, trained=volumes.trained),
 }
 """By the name of the recipe."""
 
