@@ -16,7 +16,7 @@ def train(  # noqa: PLR0913, PLR0917  one per option
         str,
         typer.Argument(
             metavar="RECIPE",
-            help="What to train: triage, levels, grade, triage-anatomy …, body-series, per-view-resnet18 …, multi-stage-mil.",
+            help="What to train: triage, levels, grade, triage-anatomy …, body-series, per-view-resnet18 …",
         ),
     ],
     data: Annotated[
