@@ -63,9 +63,9 @@ def slices(studies: Sequence[Whole]) -> list[Pointed]:
     return found
 
 
-def train(studies: Sequence[Whole], encoder: str, recipe: Mapping[str, Any], job: Job, folder: Path) -> Coordinates:
+def train(studies: Sequence[Whole], encoder: str, recipe: Mapping[str, Any], job: Job, folder: Path) -> None:
     """Train the axial network: level of the slice, and both recesses in it."""
-    return coordinates.train(slices(studies), build(recipe, encoder), recipe["coordinate_epochs"], recipe, job, folder)
+    coordinates.train(slices(studies), build(recipe, encoder), recipe["coordinate_epochs"], recipe, job, folder)
 
 
 def build(recipe: Mapping[str, Any], encoder: str) -> Coordinates:

@@ -19,7 +19,7 @@ from spinalis.train.fit import Sample
 from spinalis.train.levels import Example
 from spinalis.train.networks.coordinates import Coordinates
 from spinalis.train.packs import Job
-from spinalis.train.papers.members import Lesson, load_member, train_member
+from spinalis.train.papers.members import Lesson, asked, load_member, train_member
 from spinalis.train.papers.places import true_places
 from spinalis.vocabulary import CONDITIONS, LEVELS
 
@@ -87,7 +87,7 @@ def train(
     recipe: Mapping[str, Any],
     job: Job,
     folder: Path,
-) -> Coordinates:
+) -> None:
     """Train a network on pictures with points."""
     lesson = Lesson(
         draw=_Draw(slices=slices, size=recipe["coordinate_size"]),
@@ -96,7 +96,7 @@ def train(
         epochs=epochs,
         origin=repr((len(slices), [item.points.round(2).tolist() for item in slices[:3]])),
     )
-    return train_member(network, lesson, recipe, job, folder)
+    train_member(network, lesson, recipe, job, folder)
 
 
 def build(recipe: Mapping[str, Any], encoder: str, *, targets: int = len(LEVELS), classes: int = 0) -> Coordinates:
@@ -119,10 +119,9 @@ def ask(network: Coordinates, stack: Stack, indices: Sequence[int], size: int) -
     shape = (stack.pixels.shape[1], stack.pixels.shape[2])
     matrix = fit_matrix(shape, spec)
     images = [_resampled(neighbours(stack, index), matrix, size) for index in indices]
-    with torch.inference_mode():
-        points, logits = network(torch.from_numpy(np.stack(images)))
-    flat = points.numpy().astype(float).reshape(-1, 2) * size
-    return apply_matrix(invert_matrix(matrix), flat).reshape(points.shape), logits.numpy().astype(float)
+    points, logits = asked(network, np.stack(images))
+    flat = points.astype(float).reshape(-1, 2) * size
+    return apply_matrix(invert_matrix(matrix), flat).reshape(points.shape), logits.astype(float)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

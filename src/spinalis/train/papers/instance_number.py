@@ -15,7 +15,7 @@ from spinalis.train.data.whole import BRIGHT, CONDITIONS_OF, Stack, Whole
 from spinalis.train.fit import Sample
 from spinalis.train.networks.convnext3d import SLICES, InstanceNumber
 from spinalis.train.packs import Job
-from spinalis.train.papers.members import Lesson, train_member
+from spinalis.train.papers.members import Lesson, asked, train_member
 from spinalis.train.papers.places import true_places
 from spinalis.vocabulary import CONDITIONS, LEVELS
 
@@ -77,13 +77,12 @@ def train(studies: Sequence[Whole], view: str, recipe: Mapping[str, Any], job: J
 def ask(network: InstanceNumber, stack: Stack, size: int) -> Found:
     """What a network says of a stack; slices are kept within it."""
     filled, first = volume(stack, size)
-    with torch.inference_mode():
-        logits, points = network(torch.from_numpy(filled[None, None]))
+    logits, points = asked(network, filled[None, None])
     shape = (-1, len(LEVELS))
     last, kept = len(stack.pixels) - 1, stack.pixels.shape[1]
-    place = points[0].numpy().astype(float)
+    place = points[0].astype(float)
     return Found(
-        classified=np.clip(logits[0].argmax(dim=1).numpy().astype(float) - first, 0, last).reshape(shape),
+        classified=np.clip(logits[0].argmax(axis=1).astype(float) - first, 0, last).reshape(shape),
         regressed=np.clip(place[:, 2] * SLICES - first, 0, last).reshape(shape),
         columns=(place[:, 0] * kept).reshape(shape),
         rows=(place[:, 1] * kept).reshape(shape),

@@ -27,9 +27,9 @@ from spinalis.train.networks.per_view import PerView
 from spinalis.train.packs import Job
 from spinalis.train.papers import per_view_tables
 from spinalis.train.papers.material import Material
+from spinalis.train.papers.members import asked, keep_member, load_member
 from spinalis.vocabulary import CONDITIONS, LEVELS, SEVERITIES
 
-NETWORK = "network.pt"
 TURN_DEG, CONTRAST = 10.0, 0.2
 """Largest rotation and change of contrast. Paper 3 names flips, rotations and contrast, not how far; an assumption."""
 
@@ -125,7 +125,7 @@ def train(material: Material, recipe: Mapping[str, Any], job: Job, folder: Path)
         network = build(recipe, view, fetch=recipe["pretrained"])
         origin = repr((sorted(recipe.items()), [item.name for item in (*material.train, *material.validate)]))
         epochs = fit_epochs(network, examples, judge, _options(recipe, job, origin), folder / view)
-        torch.save(network.state_dict(), folder / view / NETWORK)
+        keep_member(network, folder / view)
         tested = labelled_slices(material.test, view)
         results.append(
             per_view_tables.Result(
@@ -146,9 +146,7 @@ def predict(recipe: Mapping[str, Any], folder: Path, studies: Sequence[Whole]) -
     """(S, 5, 5, 3) probabilities, not calibrated: the mean over all slices of the view; NaN without the view."""
     found = np.full((len(studies), len(CONDITIONS), len(LEVELS), len(SEVERITIES)), np.nan)
     for view, conditions in CONDITIONS_OF.items():
-        network = build(recipe, view)
-        network.load_state_dict(torch.load(folder / view / NETWORK, map_location="cpu", weights_only=True))
-        network.eval()
+        network = load_member(build(recipe, view), folder / view)
         rows = [CONDITIONS.index(condition) for condition in conditions]
         for number, item in enumerate(studies):
             if view in item.views:
@@ -193,13 +191,12 @@ def _options(recipe: Mapping[str, Any], job: Job, origin: str) -> EpochOptions:
 def _ask(network: PerView, stack: Stack, indices: Sequence[int], size: int) -> FloatArray:
     """(n, conditions, 5, 3) probabilities of some slices; a binary answer is shared by moderate and severe alike."""
     found = []
-    with torch.inference_mode():
-        for start in range(0, len(indices), ASKED_AT_ONCE):
-            pictures = [shown(stack.pixels[index], size) for index in indices[start : start + ASKED_AT_ONCE]]
-            logits = network(torch.from_numpy(np.stack(pictures)))
-            if logits.shape[-1] == 1:
-                present = torch.sigmoid(logits)
-                found.append(torch.cat([1 - present, present / 2, present / 2], dim=-1))
-            else:
-                found.append(torch.softmax(logits, dim=-1))
+    for start in range(0, len(indices), ASKED_AT_ONCE):
+        pictures = [shown(stack.pixels[index], size) for index in indices[start : start + ASKED_AT_ONCE]]
+        logits = torch.from_numpy(asked(network, np.stack(pictures))[0])
+        if logits.shape[-1] == 1:
+            present = torch.sigmoid(logits)
+            found.append(torch.cat([1 - present, present / 2, present / 2], dim=-1))
+        else:
+            found.append(torch.softmax(logits, dim=-1))
     return torch.cat(found).numpy().astype(float)

@@ -26,7 +26,7 @@ from spinalis.train.fit import Sample
 from spinalis.train.networks.lstm_mil import LstmMil
 from spinalis.train.packs import Job
 from spinalis.train.papers.material import parts
-from spinalis.train.papers.members import Lesson, load_member, train_member
+from spinalis.train.papers.members import Lesson, asked, load_member, train_member
 from spinalis.train.papers.places import (
     LEFT_RECESS,
     RIGHT_RECESS,
@@ -184,9 +184,9 @@ def predict(recipe: Mapping[str, Any], folder: Path, studies: Sequence[Whole], p
 
 def _ask(networks: Sequence[LstmMil], bags: Sequence[tuple[Image, Image, int]]) -> FloatArray:
     """(n, 3) mean probabilities of some bags."""
-    crops, mask = (torch.from_numpy(np.stack(part)) for part in (list(zip(*bags, strict=True))[:2]))
-    with torch.inference_mode():
-        shares = [torch.softmax(network(crops, mask)[0], dim=1).numpy() for network in networks]
+    crops, mask = np.stack([item[0] for item in bags]), np.stack([item[1] for item in bags])
+    logits = [torch.from_numpy(asked(network, crops, mask)[0]) for network in networks]
+    shares = [torch.softmax(item, dim=1).numpy() for item in logits]
     return np.asarray(np.mean(shares, axis=0, dtype=float), float)
 
 
