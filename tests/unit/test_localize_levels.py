@@ -6,7 +6,7 @@ from spinalis.localize import find_levels, locate
 from spinalis.localize.decode import FIRST
 from spinalis.models.prepare import InputSpec
 from spinalis.records import Study
-from spinalis.vocabulary import LEVELS, Anatomy, Plane, Region, Sequence
+from spinalis.vocabulary import LEVELS, Anatomy, NoticeKind, Plane, Region, Sequence
 from tests.fakes import AXIAL, FakePack, label, manifest, series
 from tests.unit.test_localize_decode import SPINE, maps_of
 
@@ -123,3 +123,26 @@ def test_faint_maps_give_no_levels_and_say_so() -> None:
     found = find_levels(Study(key="k", series=(series(pixels()),)), (label(),), faint)
     assert found.landmarks == ()
     assert "no chain" in found.warnings[0].text
+
+
+def test_levels_that_are_seen_more_surely_upside_down_are_doubted() -> None:
+    study = Study(key="k", series=(series(pixels()),))
+    for first, sentences in ((0.9, 0), (0.7, 1)):  # of the two pictures that are compared, the upright one comes first
+        found = find_levels(study, (label(),), pack_with({0: first}))
+        assert len(found.landmarks) == len(LEVELS)
+        assert sum("on its head" in item.text for item in found.warnings) == sentences
+
+
+def test_levels_are_doubted_where_the_picture_ends_above_the_sacrum() -> None:
+    def found_with(shift: float) -> list[str]:
+        maps = maps_of([None, None, *[(x, y + shift) for x, y in SPINE[FIRST : FIRST + 5]], None])
+        pack = FakePack(manifest("localize", {"images": SPEC}), lambda images: {"maps": np.stack([maps] * len(images))})
+        found = find_levels(Study(key="k", series=(series(pixels()),)), (label(),), pack)
+        assert len(found.landmarks) == len(LEVELS)
+        return [item.text for item in found.warnings if item.kind is NoticeKind.NUMBERING_DOUBT]
+
+    pitch = (SPINE[FIRST + 4][1] - SPINE[FIRST][1]) / 4
+    lowest = 96 - 1.0 * pitch - SPINE[FIRST + 4][1]
+    assert found_with(lowest - 0.5 * pitch) == []
+    (doubt,) = found_with(lowest)
+    assert "ends where the sacrum should be" in doubt

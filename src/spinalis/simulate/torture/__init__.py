@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from spinalis.simulate.torture import files, headers, order, pixels
+from spinalis.simulate.torture import bodies, files, headers, order, pixels, views
 from spinalis.simulate.torture.draft import Draft, draft_of
 from spinalis.simulate.torture.expectation import Answer, Expectation, ExpectedSeries, Likeness, expectation_of
 from spinalis.simulate.truth import Truth, truth_document
@@ -27,7 +27,14 @@ __all__ = [
     "write_files",
 ]
 
-KINDS: tuple[Callable[[Draft], None], ...] = (*order.KINDS, *headers.KINDS, *pixels.KINDS, *files.KINDS)
+KINDS: tuple[Callable[[Draft], None], ...] = (
+    *order.KINDS,
+    *headers.KINDS,
+    *pixels.KINDS,
+    *views.KINDS,
+    *files.KINDS,
+    *bodies.KINDS,
+)
 """The oddities, the plain study first; the docstring of each says what is odd and what must become of it."""
 
 

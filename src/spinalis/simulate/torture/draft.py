@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from hashlib import sha256
+from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -19,8 +20,11 @@ from pydicom.uid import UID, ExplicitVRBigEndian, ExplicitVRLittleEndian
 from spinalis.formats.dicom.write import write_study
 from spinalis.geometry import to_patient
 from spinalis.records import Image, Series, Slice, SlicePlane, Study
-from spinalis.simulate.study import SimulatedSeries, SimulatedStudy, simulate_study
-from spinalis.simulate.torture.expectation import Expectation, ExpectedSeries, Likeness
+from spinalis.simulate.anatomy import Subject, sample_subject
+from spinalis.simulate.disease import Lesion
+from spinalis.simulate.junction import Junction
+from spinalis.simulate.study import PROFILES, SimulatedSeries, SimulatedStudy, simulate_study
+from spinalis.simulate.torture.expectation import NOTHING_GRADABLE, OK, Expectation, ExpectedSeries, Likeness
 from spinalis.vocabulary import Plane, Sequence
 
 Pixels = NDArray[np.uint16]
@@ -30,6 +34,9 @@ ROWS = 192
 
 SAGITTAL_SLICES, AXIAL_SLICES = 7, 10
 ATTEMPTS = 20
+BENT_ATTEMPTS = 1000
+"""Studies between one variant and the next, among which one that suits is looked for."""
+
 FIRST_NUMBER = 2
 
 
@@ -81,6 +88,26 @@ class Sheet:
             dcmwrite(stream, bare, implicit_vr=True, little_endian=True)
         found = stream.getvalue()
         return self.damage(found) if self.damage else found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Patient:
+    """Whom to simulate.
+
+    Attributes:
+        profile: of `study.PROFILES`.
+        junction: how the lumbar spine meets the sacrum; as drawn if None.
+        lesions: in place of those that are drawn, if any.
+        bent_deg: the lumbar spine bends to the side by at least as much, from one end to the other.
+    """
+
+    profile: str = "lumbar"
+    junction: Junction | None = None
+    lesions: tuple[Lesion, ...] = ()
+    bent_deg: float = 0.0
+
+
+PLAIN = Patient()
 
 
 @dataclass(slots=True, kw_only=True)
@@ -147,35 +174,60 @@ def draft_of(seed: int, variant: int, kind: str, place: int) -> Draft:
     """A plain small study, to be changed; `place` is the place of its kind in the table."""
     made, contents = small_study(seed, variant)
     sheets = list(_sheets(made, contents))
-    numbers = {sheet.number: sheet.plane for sheet in sheets}
-    counts = [sheet.number for sheet in sheets]
-    series = tuple(
-        ExpectedSeries(number=number, slices=counts.count(number), planes=(plane,)) for number, plane in numbers.items()
-    )
     return Draft(
         rng=np.random.default_rng([seed, variant, place]),
         seed=seed,
         variant=variant,
         made=made,
         sheets=sheets,
-        expected=Expectation(kind=kind, series=series, places=tuple(made.truth.levels.items()), like=Likeness()),
+        expected=replace(_expectation(kind, made, sheets), like=Likeness()),
     )
 
 
+def another_patient(draft: Draft, patient: Patient) -> None:
+    """Put another patient in the place of the plain one; levels must lie where they truly are, or be doubted.
+
+    Blocks through a steep disc may lie nearer to the coronal than to the axial plane.
+    """
+    draft.made, contents = small_study(draft.seed, draft.variant, patient)
+    draft.sheets = list(_sheets(draft.made, contents))
+    draft.expected = _expectation(draft.expected.kind, draft.made, draft.sheets)
+    for one in draft.expected.series:
+        if one.planes == (Plane.AXIAL,):
+            draft.expect_series(one.number, planes=(Plane.AXIAL, Plane.CORONAL))
+    draft.expect(codes=(OK, NOTHING_GRADABLE), placed=True)
+
+
+def _expectation(kind: str, made: SimulatedStudy, sheets: list[Sheet]) -> Expectation:
+    """Every series with its slices and its plane."""
+    numbers = {sheet.number: sheet.plane for sheet in sheets}
+    counts = [sheet.number for sheet in sheets]
+    series = tuple(
+        ExpectedSeries(number=number, slices=counts.count(number), planes=(plane,)) for number, plane in numbers.items()
+    )
+    return Expectation(kind=kind, series=series, places=tuple(made.truth.levels.items()))
+
+
 @lru_cache(maxsize=2)
-def small_study(seed: int, variant: int, profile: str = "lumbar") -> tuple[SimulatedStudy, tuple[bytes, ...]]:
+def small_study(seed: int, variant: int, patient: Patient = PLAIN) -> tuple[SimulatedStudy, tuple[bytes, ...]]:
     """A simulated study with a sagittal T1w, a sagittal T2w or STIR and its axial T2w series, thinned and reduced.
 
     Returns:
         The study, and its files as bytes in the order of series and slices.
     """
-    for attempt in range(ATTEMPTS):
-        made = simulate_study(seed, variant * ATTEMPTS + attempt, profile)
-        chosen = made.series[:2] if profile == "other" else _chosen(made)
+    for number in _numbers(seed, variant, patient):
+        made = simulate_study(
+            seed,
+            number,
+            patient.profile,
+            junction=patient.junction,
+            disease={"lesions": patient.lesions} if patient.lesions else None,
+        )
+        chosen = made.series[:2] if patient.profile == "other" else _chosen(made)
         if chosen:
             break
     small = replace(made, series=tuple(_reduced(one, number) for number, one in enumerate(chosen, start=FIRST_NUMBER)))
-    key = sha256(f"torture/{seed}/{variant}/{profile}".encode()).hexdigest()[:12]
+    key = sha256(f"torture/{seed}/{variant}/{patient}".encode()).hexdigest()[:12]
     small = replace(small, study=Study(key=key, series=tuple(one.series for one in small.series)))
     contents: list[bytes] = []
     for one in small.series:
@@ -183,6 +235,25 @@ def small_study(seed: int, variant: int, profile: str = "lumbar") -> tuple[Simul
             write_study(replace(small.study, series=(one.series,)), Path(folder))
             contents += [path.read_bytes() for path in sorted(Path(folder).rglob("*.dcm"))]
     return small, tuple(contents)
+
+
+def _numbers(seed: int, variant: int, patient: Patient) -> Iterator[int]:
+    """The studies to try; those of a bent spine are looked for, since nothing forces one."""
+    first = variant * ATTEMPTS
+    if patient.bent_deg == 0:
+        yield from range(first, first + ATTEMPTS)
+        return
+    for number in count(variant * BENT_ATTEMPTS):
+        rng = np.random.default_rng([seed, number, PROFILES.index(patient.profile)])  # as `simulate_study` does
+        if bend_deg(sample_subject(rng)) >= patient.bent_deg:
+            yield number
+
+
+def bend_deg(subject: Subject) -> float:
+    """The widest angle between two lumbar discs, seen from the front."""
+    planes = list(subject.plane_of_level.values())
+    up = subject.frames[planes, 3]
+    return float(np.ptp(np.degrees(np.arctan2(up[:, 0], up[:, 2]))))
 
 
 def _chosen(made: SimulatedStudy) -> tuple[SimulatedSeries, ...]:
@@ -252,7 +323,7 @@ def _sheets(made: SimulatedStudy, contents: tuple[bytes, ...]) -> Iterator[Sheet
 
 def other_sheets(draft: Draft, number: int = 90) -> list[Sheet]:
     """Files of two series of another part of the body, numbered from `number`."""
-    made, contents = small_study(draft.seed, draft.variant, "other")
+    made, contents = small_study(draft.seed, draft.variant, Patient(profile="other"))
     sheets = list(_sheets(made, contents))
     numbers = sorted({sheet.number for sheet in sheets})
     for sheet in sheets:

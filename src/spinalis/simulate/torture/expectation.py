@@ -21,6 +21,9 @@ SAME_PLACE_MM = 1e-3
 SAME_LEVEL_MM = 12.0
 """About a third of the distance between two lumbar levels."""
 
+HALF_PITCH_MM = 18.0
+"""About half of it: a level that lies farther from its place bears a wrong name."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Likeness:
@@ -57,7 +60,8 @@ class Expectation:
     `codes` are the exit codes allowed; `studies` how many the input holds; `not_assessed` the findings that must
     carry no grade (condition or level None: all of them), a level being the one that is found within `SAME_LEVEL_MM`
     of where it truly lies, in `places` (LPS mm), whatever the reader calls it; `notices` the kinds of warning that
-    must be given; `doubted` that levels are either not given or their numbering is doubted.
+    must be given; `doubted` that levels are either not given or their numbering is doubted; `placed` that every
+    level lies next to its own true place, within `HALF_PITCH_MM`, or the numbering is doubted.
     """
 
     kind: str
@@ -69,6 +73,7 @@ class Expectation:
     places: tuple[tuple[Level, Vector], ...] = ()
     notices: tuple[str, ...] = ()
     doubted: bool = False
+    placed: bool = False
 
     def document(self) -> Json:
         """As plain JSON values."""
@@ -93,6 +98,8 @@ class Expectation:
         ]
         if self.doubted and any(reading["levels"] for reading in answer.readings) and "numbering_doubt" not in given:
             broken.append("levels are given without doubt")
+        if self.placed and "numbering_doubt" not in given:
+            broken += self._misplaced(answer)
         if self.like is not None:
             broken += _unlike(self.like, answer, plain)
         return tuple(broken)
@@ -114,6 +121,14 @@ class Expectation:
                 ]
                 if graded:
                     yield f"no grade expected, got one for {', '.join(graded)}"
+
+    def _misplaced(self, answer: "Answer") -> Iterable[str]:
+        names, places = [level.value for level, _ in self.places], [place for _, place in self.places]
+        for found in (level for reading in answer.readings for level in reading["levels"]):
+            if found["point_lps_mm"]:
+                away = np.linalg.norm(np.subtract(places, found["point_lps_mm"]), axis=1)
+                if names[int(away.argmin())] != found["level"] or away.min() > HALF_PITCH_MM:
+                    yield f"{found['level']} is given without doubt where it is not"
 
     def _named(self, level: Level, reading: Json) -> set[str]:
         """What the reader calls the level that truly lies there."""
@@ -158,6 +173,7 @@ def expectation_of(document: Json) -> Expectation:
         places=tuple((Level(name), (p[0], p[1], p[2])) for name, p in values["places"]),
         notices=tuple(values["notices"]),
         doubted=values["doubted"],
+        placed=values["placed"],
     )
 
 

@@ -1,5 +1,7 @@
 """Kinds of torture: how pixels are stored, and what is wrong with the pictures themselves."""
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +16,7 @@ from pydicom.uid import (
     RLELossless,
 )
 
+from spinalis.formats.dicom.enhanced import merged
 from spinalis.geometry import slice_plane, to_pixel
 from spinalis.simulate.torture.draft import Draft, Sheet
 from spinalis.simulate.torture.expectation import PARTIAL, ExpectedSeries, Likeness
@@ -75,6 +78,14 @@ def encoded(draft: Draft, syntax: UID) -> None:
     """Write every file in one transfer syntax."""
     for sheet in draft.sheets:
         sheet.syntax = syntax
+
+
+def multi_frame(draft: Draft) -> None:
+    """Every series is one enhanced multi-frame file."""
+    draft.sheets = [
+        replace(sheets[0], name=f"{sheets[0].number:03d}/0001.dcm", dataset=merged([sheet.dataset for sheet in sheets]))
+        for sheets in groups(draft)
+    ]
 
 
 def monochrome1(draft: Draft) -> None:
@@ -274,39 +285,6 @@ def blacken(sheet: Sheet, points: list[tuple[float, float, float]]) -> None:
     sheet.pixels = pixels
 
 
-def sacrum_out_of_view(draft: Draft) -> None:
-    """Sagittal pictures end above L5: nothing tells which level is which, and L5/S1 is not in view."""
-    cropped(draft, Level.L4_L5)
-    draft.expect(like=None, codes=(0, 4), doubted=True)
-
-
-def half_the_field(draft: Draft) -> None:
-    """Sagittal pictures end above L3/L4."""
-    cropped(draft, Level.L3_L4)
-    draft.expect(like=None, codes=(0, 4), doubted=True)
-
-
-def cropped(draft: Draft, level: Level) -> None:
-    """Cut sagittal pictures off above a level."""
-    for sheet in draft.of(Plane.SAGITTAL):
-        dataset = sheet.dataset
-        spacing = float(dataset.PixelSpacing[0]), float(dataset.PixelSpacing[1])
-        plane = slice_plane(tuple(dataset.ImagePositionPatient), tuple(dataset.ImageOrientationPatient), spacing)
-        row = to_pixel(plane, draft.made.truth.levels[level])[0] - 8 / spacing[0]
-        sheet.pixels = sheet.pixels[: max(32, int(row))]
-    shapes = {(s.number, s.dataset.Rows) for s in draft.of(Plane.SAGITTAL)}
-    for number in {number for number, _ in shapes}:
-        draft.expect_series(number, parts=(1, sum(n == number for n, _ in shapes)))
-
-
-def wide_field(draft: Draft) -> None:
-    """Pictures are framed by a wide black border."""
-    for sheet in draft.sheets:
-        shifted(sheet, -40, -40)
-        sheet.pixels = np.pad(sheet.pixels, 40)
-    draft.expect(like=Likeness(within_mm=12.0, grades="free"))
-
-
 def shifted(sheet: Sheet, rows: float, columns: float) -> None:
     """Move the first pixel by so many rows and columns."""
     dataset = sheet.dataset
@@ -342,6 +320,7 @@ KINDS = (
     jpeg_2000,
     mixed_syntaxes,
     without_meta_header,
+    multi_frame,
     monochrome1,
     signed,
     rescaled,
@@ -358,8 +337,5 @@ KINDS = (
     saturated,
     derived_series,
     metal,
-    sacrum_out_of_view,
-    half_the_field,
-    wide_field,
     unreadable_codec,
 )
