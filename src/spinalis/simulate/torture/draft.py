@@ -208,7 +208,7 @@ def _expectation(kind: str, made: SimulatedStudy, sheets: list[Sheet]) -> Expect
     return Expectation(kind=kind, series=series, places=tuple(made.truth.levels.items()))
 
 
-@lru_cache(maxsize=2)
+@lru_cache(maxsize=8)
 def small_study(seed: int, variant: int, patient: Patient = PLAIN) -> tuple[SimulatedStudy, tuple[bytes, ...]]:
     """A simulated study with a sagittal T1w, a sagittal T2w or STIR and its axial T2w series, thinned and reduced.
 
