@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spinalis.evaluate.volumes import NO_SKILL, classify, macro_f1, mcnemar, table
+from spinalis.evaluate.volumes import NO_SKILL, classify, macro_f1, mcnemar, per_type, table
 
 
 @pytest.mark.parametrize(
@@ -64,3 +64,12 @@ def test_the_table_sets_tests_floors_and_the_papers_figures_beside_one_another()
     assert found.accuracy == pytest.approx((truth == good).mean())
     assert found.accuracy_interval is not None
     assert found.accuracy_interval[0] < (truth == good).mean() < found.accuracy_interval[1]
+
+
+def test_types_are_listed_with_their_own_figures() -> None:
+    truth, predicted = np.array([0, 0, 0, 1, 1]), np.array([0, 0, 3, 1, 0])
+    made = per_type("t", truth, predicted, ["T1w", "T2w", "PD", "ADC"])
+    assert [row[:2] for row in made.rows] == [("T1w", "3"), ("T2w", "2"), ("ADC", "0")]
+    assert made.rows[0][2].startswith("66.7 % (2/3;")
+    assert [row[-1] for row in made.rows] == ["1", "0", "–"]
+    assert made.rows[2][2:5] == ("–", "0.000", "0.000")

@@ -1,3 +1,4 @@
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -6,8 +7,9 @@ import pytest
 
 from spinalis.models.prepare import stretched
 from spinalis.simulate.sequence import Contrast
-from spinalis.train.data import simulated
+from spinalis.train.data import node_slices, simulated
 from spinalis.train.data.simulated import CORD, NO_CORD, SLICES_PER_SERIES, TRIAGE_SIZE, VOLUME_SHAPE, WORDS
+from spinalis.triage.hierarchy import load
 from spinalis.vocabulary import Anatomy, Plane, Region, Sequence
 
 
@@ -69,6 +71,26 @@ def test_a_whole_harvest_keeps_every_slice_in_its_order() -> None:
     assert [row[-1] for row in arrays["triage_words"][:9]] == [CORD if index == 2 else NO_CORD for index in range(9)]
     brightness = arrays["triage_pictures"][:9, 40, TRIAGE_SIZE // 2].tolist()
     assert brightness == [round((index + 1) / 100 * 255) for index in range(9)], "min to max, hot pixel and all"
+
+
+def test_slices_of_a_harvest_come_to_the_nodes_that_ask_about_them(tmp_path: Path) -> None:
+    file = tmp_path / "cervical-1" / "00000.npz"
+    file.parent.mkdir()
+    np.savez(file, **kept(whole=True))
+    tree = load()
+    asked = {name: list(node_slices.simulated([file], tree, name)) for name in tree.nodes}
+    assert {name: len(found) for name, found in asked.items()} == {"anatomy": 11, "view": 9, "sequence": 9, "cord": 9}
+    knee = asked["anatomy"][-1]
+    assert knee.facts == {
+        "part": "KNEE",
+        "plane": "sagittal",
+        "sequence": "T2w",
+        "contrast": "T2w SPACE",
+        "cord": NO_CORD,
+    }
+    assert (knee.series, knee.patient) == ("cervical-1/00000/1", "cervical-1/00000")
+    assert knee.picture.base is None, "no view, which would keep the whole study in memory"
+    assert [item.facts["cord"] == CORD for item in asked["cord"]] == [index == 2 for index in range(9)]
 
 
 def test_volumes_spread_over_the_series_and_short_series_make_none() -> None:

@@ -159,3 +159,19 @@ def test_the_shipped_recipes_are_those_of_the_paper(name: str) -> None:
     assert recipe["epochs"] == (50 if name == "triage-anatomy" else 25)
     assert (recipe["learning_rate"], recipe["node"]) == (0.001, name.removeprefix("triage-"))
     assert node.hierarchy_of(recipe).node(recipe["node"]).name == recipe["node"]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "accelerator", "gpu", "found"),
+    [
+        ("auto", "auto", True, "16-mixed"),
+        ("auto", "cpu", True, "32-true"),
+        ("auto", "auto", False, "32-true"),
+        ("bf16-mixed", "cpu", False, "bf16-mixed"),
+    ],
+)
+def test_sixteen_bits_are_used_where_a_gpu_is(
+    wanted: str, accelerator: str, gpu: bool, found: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: gpu)
+    assert node.precision_of(wanted, accelerator) == found

@@ -99,7 +99,9 @@ def test_paper_2_is_three_comparisons_each_with_its_floor(
 
     def opened(folder: Path) -> Any:
         text = SimpleNamespace(
-            settings={"depth": 32, "training_studies": len(folder.name)}, inputs={"volumes": SimpleNamespace(height=32)}
+            settings={"depth": 32, "training_studies": len(folder.name)},
+            inputs={"volumes": SimpleNamespace(height=32)},
+            labels={"type": ["a", "b", "c"]},
         )
         return SimpleNamespace(network=Says("densenet121" in folder.name), text=text)
 
@@ -112,11 +114,13 @@ def test_paper_2_is_three_comparisons_each_with_its_floor(
     assert len(orders) == 8
     assert orders["one-family"].changes == {"epochs": "3", "network": "densenet121", "scanners": "[SIEMENS]"}
     found = {name: order.folder for name, order in orders.items()}
-    networks, amounts, own, others = volume_tables.tables(found, labelled, repeats=20)
+    networks, types, amounts, own, others = volume_tables.tables(found, labelled, repeats=20)
     assert [row[0] for row in networks.rows[:3]] == list(NETWORKS)
     assert networks.rows[0][1].startswith("1.000")
     assert networks.rows[0][4:] == ("0.972", "0.966")
     assert networks.rows[1][3].startswith("p < 0.001 (")
+    assert [row[0] for row in types.rows] == ["a", "b", "c"]
+    assert [row[-1] for row in types.rows].count("1") == 1
     assert "(50 %)" in amounts.rows[1][0]
     assert "729 studies" in amounts.notes[-1]
     assert "10 series of 10 studies" in own.notes[0]

@@ -156,6 +156,7 @@ def votes(judged: Judged) -> Table:
         notes=(
             "Slices needed: the exact early end looks at slices in order until the rest cannot change the answer, so "
             "it never differs from the full vote.",
+            f"{floor.positives} of {floor.total} slices are to be found.",
             INTERVALS,
         ),
     )

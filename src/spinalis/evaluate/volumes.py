@@ -1,6 +1,6 @@
 """How well series are told apart by their type, and whether one classifier is really better than another."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import comb
 
@@ -11,13 +11,15 @@ from spinalis.evaluate.metrics import (
     BoolArray,
     IntArray,
     Interval,
+    Share,
     accuracy,
     bootstrap_interval,
     confusion_matrix,
     f1_per_class,
     majority_class,
+    precision_per_class,
 )
-from spinalis.evaluate.tables import UNDEFINED, Table, number
+from spinalis.evaluate.tables import UNDEFINED, Table, number, percent
 
 NO_SKILL = "no skill (most frequent type)"
 
@@ -151,6 +153,33 @@ def table(  # noqa: PLR0913
             "two-sided; series right only with the one, only with the other. It takes series as independent.",
             *notes,
         ),
+    )
+
+
+def per_type(title: str, truth: IntArray, predicted: IntArray, types: Sequence[str]) -> Table:
+    """Recall with its interval, precision and F1 of every type that is in the truth or was answered.
+
+    Args:
+        title: of the table.
+        truth: (N,), index of the type.
+        predicted: (N,), index of the type.
+        types: their names.
+    """
+    counts = confusion_matrix(truth, predicted, len(types))
+    precision, f1 = precision_per_class(counts), f1_per_class(counts)
+    constant = majority_class(truth, len(types))
+    rows = []
+    for place, name in enumerate(types):
+        true = int(counts[place].sum())
+        if true or counts[:, place].sum():
+            recall = percent(Share(count=int(counts[place, place]), total=true))
+            floor = number(float(place == constant), 0) if true else UNDEFINED
+            rows.append((name, str(true), recall, number(precision[place]), number(f1[place]), floor))
+    return Table(
+        title=title,
+        columns=("type", "n", "recall", "precision", "F1", "recall, no skill (most frequent type)"),
+        rows=tuple(rows),
+        notes=("95 % Wilson intervals; series of one study are alike, so they are too narrow.",),
     )
 
 

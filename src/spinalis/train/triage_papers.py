@@ -9,10 +9,10 @@ from pathlib import Path
 
 from spinalis.evaluate.tables import Table
 from spinalis.formats.atomic import write_bytes
-from spinalis.train import runs, triage_report, volume_tables
+from spinalis.train import runs, triage_report, volume_tables, volumes
 from spinalis.train.data import open_images
 from spinalis.train.packs import Job
-from spinalis.train.recipes import NODES
+from spinalis.train.recipes import NODES, load
 from spinalis.train.runs import Order
 
 BACKBONES = ("resnet18", "efficientvit_m5", "mobilenetv4_conv_medium", "repvit_m1_1")
@@ -53,14 +53,13 @@ def chain_tables(given: argparse.Namespace, root: Path) -> tuple[Table, ...]:
 
 def volume_study(given: argparse.Namespace, root: Path) -> tuple[Table, ...]:
     """Train and judge the classifiers of volumes."""
-    found = {}
-    for name, order in volume_tables.orders(
-        root, given.scale, given.jobs, given.accelerator, _settings(given.set_volumes)
-    ).items():
+    found, changes = {}, _settings(given.set_volumes)
+    types = runs.changed(load(volumes.NAME), {"types": changes["types"]} if "types" in changes else {})["types"]
+    for name, order in volume_tables.orders(root, given.scale, given.jobs, given.accelerator, changes).items():
         _train(order)
         found[name] = order.folder
     job = Job(data=None, runs=root, out=root, jobs=given.jobs, scale=given.judged)
-    return volume_tables.tables(found, volume_tables.judged_volumes(job), given.repeats)
+    return volume_tables.tables(found, volume_tables.judged_volumes(job, types), given.repeats)
 
 
 def write(page: Path, part: str, tables: Sequence[Table], note: str) -> None:
