@@ -92,6 +92,8 @@ def test_every_method_is_scored_on_the_same_studies(plan: Plan) -> None:
     assert cells(page, "canal: multi-stage-mil")[2] == "1.00/1.00/1.00"
     assert cells(page, "canal: level alone (no skill)")[1] == "15 (5/5/5)"
     assert "| axial_t2, used | 1 |" in page
+    assert "| always normal/mild (no skill) | 33.3 % (10/30;" in page
+    assert "| multi-stage-mil | 100.0 % (30/30;" in page
     assert "Research use only" in page
 
 

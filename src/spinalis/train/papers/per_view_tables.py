@@ -81,7 +81,8 @@ def test_table(results: Sequence[Result]) -> Table:
         constant = np.zeros_like(answers)
         constant[:, 0] = 1.0
         rows += [(item.view, *_cells(grades, answers)), ("always normal/mild (no skill)", *_cells(grades, constant))]
-    columns = ("n (N/M/S)", "accuracy", "recall N/M/S", "balanced accuracy", "AUC severe", "kappa")
+    shares = ("precision N/M/S", "recall N/M/S", "F1 N/M/S")
+    columns = ("n (N/M/S)", "accuracy", *shares, "balanced accuracy", "AUC severe", "kappa")
     return Table(
         title="Test slices",
         columns=("view", *columns),
@@ -95,11 +96,11 @@ def test_table(results: Sequence[Result]) -> Table:
 
 def _cells(grades: NDArray[np.int64], answers: FloatArray) -> tuple[str, ...]:
     confusion = metrics.confusion_matrix(grades, answers.argmax(axis=1), len(SEVERITIES))
-    recall = metrics.recall_per_class(confusion)
+    by_class = (metrics.precision_per_class, metrics.recall_per_class, metrics.f1_per_class)
     return (
         f"{len(grades)} ({'/'.join(str(int(count)) for count in confusion.sum(axis=1))})",
         percent(Share(count=int(np.trace(confusion)), total=len(grades))),
-        "/".join(number(float(value), 2) for value in recall),
+        *("/".join(number(float(value), 2) for value in measure(confusion)) for measure in by_class),
         number(metrics.balanced_accuracy(confusion), 2),
         number(metrics.roc_auc(grades == _SEVERE, answers[:, _SEVERE])),
         number(metrics.quadratic_weighted_kappa(confusion), 2),
