@@ -37,12 +37,16 @@ class Slices:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Detection:
-    """Slices found, found wrongly and missed, of `total`; with 95 % intervals by bootstrap over patients."""
+    """Slices found, found wrongly and missed, of `total` of so many patients.
+
+    The 95 % intervals are by bootstrap over patients; None with one patient, who tells nothing of the spread.
+    """
 
     found: int
     wrong: int
     missed: int
     total: int
+    patients: int
     intervals: Mapping[str, Interval | None]
 
     @property
@@ -90,6 +94,8 @@ def detect(truth: BoolArray, predicted: BoolArray, patients: NDArray[np.str_], r
                 return _ratio(2 * found, 2 * found + wrong + missed)
             return _ratio(found, below[measure])
 
+        if len(names) < 2:
+            return None
         return bootstrap_interval(statistic, np.arange(len(names)), repeats=repeats)
 
     found, wrong, missed = (int(kind.sum()) for kind in kinds)
@@ -98,6 +104,7 @@ def detect(truth: BoolArray, predicted: BoolArray, patients: NDArray[np.str_], r
         wrong=wrong,
         missed=missed,
         total=len(truth),
+        patients=len(names),
         intervals={measure: figure(measure) for measure in MEASURES},
     )
 

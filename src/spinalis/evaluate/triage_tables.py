@@ -91,7 +91,8 @@ def per_task(judged: Judged) -> Table:
             if node.name in given
         }
         floor = node_detection(judged.slices, node, _always(node, here), judged.repeats)
-        title = f"{paper['nodes'].get(node.name, node.name)} (n {floor.total}, {floor.positives} {node.target})"
+        size = f"n {floor.total}, {floor.positives} {node.target}; {floor.patients} patients"
+        title = f"{paper['nodes'].get(node.name, node.name)} ({size})"
         for measure in MEASURES:
             cells = [_cells(name, found.get(name), node.name, measure, paper) for name in decided]
             flat = [cell for pair in cells for cell in pair]
@@ -119,14 +120,13 @@ def whole(judged: Judged) -> Table:
         )
         for measure in MEASURES
     ]
-    patients = len(np.unique(judged.slices.patients))
     return Table(
         title=f"Table 4. End-to-end classification result: {judged.title}",
         columns=("Metric", *_columns(decided, paper), NO_SKILL),
         rows=tuple(rows),
         notes=(
             f"Target: {', '.join(node.target for node in judged.chain)}; {floor.positives} of {floor.total} slices, "
-            f"{patients} patients. Vote of the series: {PAPER_VOTE}.",
+            f"{floor.patients} patients. Vote of the series: {PAPER_VOTE}.",
             INTERVALS,
         ),
     )
