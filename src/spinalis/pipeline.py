@@ -31,19 +31,22 @@ def triage_study(study: Study, packs: tuple[Pack, ...], progress: Progress | Non
     return tuple(labels)
 
 
-def read_study(study: Study, packs: tuple[Pack, ...], progress: Progress | None = None) -> Reading:
+def read_study(
+    study: Study, packs: tuple[Pack, ...], progress: Progress | None = None, *, sensitivity: float | None = None
+) -> Reading:
     """Read a study: triage, localize, measure, grade.
 
     Args:
         study: the study, its pixels not yet decoded.
         packs: one pack each for `triage`, `localize` and `grade`.
         progress: told how far each stage is.
+        sensitivity: also say which grades are not excluded at this sensitivity, such as 0.95.
 
     Returns:
         The reading. A study without a lumbar spine is read as far as it goes; its findings say why they are missing.
 
     Raises:
-        PackError: a pack is missing or cannot be run.
+        PackError: a pack is missing, cannot be run, or does not offer this sensitivity.
     """
     clock = [("start", time.perf_counter())]
 
@@ -63,7 +66,7 @@ def read_study(study: Study, packs: tuple[Pack, ...], progress: Progress | None 
     measurements = measure_spacing(localization.landmarks)
     done("measure")
     if refusal is None:
-        findings = grade_study(study, labels, localization.landmarks, select(packs, "grade"))
+        findings = grade_study(study, labels, localization.landmarks, select(packs, "grade"), sensitivity)
     else:
         findings = _refused(refusal)
     done("grade")

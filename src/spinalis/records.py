@@ -187,13 +187,18 @@ class Measurement:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
-    """A crop that was looked at: where, how large (mm, or pixels without geometry), and its attention in 0..1."""
+    """A crop that was looked at: where, how large (mm, or pixels without geometry), and its attention in 0..1.
+
+    `heat` lies over the crop as it is shown upright, in rows from the top: what each place adds to the logit of the
+    grade that was called, against the mean of the other two. None where the pack gives no maps.
+    """
 
     location: Location
     height: float
     width: float
     unit: str
     attention: float
+    heat: tuple[tuple[float, ...], ...] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -206,12 +211,17 @@ class Proof:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Graded:
-    """A severity with calibrated probabilities in the order of `SEVERITIES` (they sum to 1)."""
+    """A severity with calibrated probabilities in the order of `SEVERITIES` (they sum to 1).
+
+    `not_excluded` are the grades that cannot be excluded at the `sensitivity` asked for; None, nothing was asked.
+    """
 
     severity: Severity
     probabilities: tuple[float, float, float]
     evidence: tuple[Evidence, ...]
     proof: Proof
+    sensitivity: float | None = None
+    not_excluded: tuple[Severity, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

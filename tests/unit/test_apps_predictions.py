@@ -8,6 +8,7 @@ from spinalis.apps import batch, predictions
 from spinalis.errors import InputError
 from spinalis.evaluate import rsna
 from spinalis.formats import read_studies, rsna_csv
+from spinalis.prevalence import PREVALENCE
 from spinalis.records import Graded
 from spinalis.vocabulary import CONDITIONS, LEVELS
 from tests.dicoms import classic, save
@@ -64,13 +65,13 @@ def test_a_prediction_file_holds_weighted_answers_and_the_prior_for_the_rest(tmp
         weighted = [w * p for w, p in zip((1, 2, 4), finding.result.probabilities, strict=True)]
         expected = [value / sum(weighted) for value in weighted]
         assert found["7"][finding.condition, finding.level] == pytest.approx(expected, abs=1e-12)
-    prior = rsna.weighted(rsna.PREVALENCE["canal"][3])  # type: ignore[arg-type]
+    prior = rsna.weighted(PREVALENCE["canal"][3])  # type: ignore[arg-type]
     assert found["8"][CONDITIONS[0], LEVELS[3]] == pytest.approx(prior, abs=1e-12)
 
 
 def test_an_outcome_carries_the_findings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     made = reading()
-    monkeypatch.setattr(batch, "read_study", lambda study, packs, progress: made)
+    monkeypatch.setattr(batch, "read_study", lambda *_, **__: made)
     monkeypatch.setattr(batch, "_packs", lambda folder: ())
     monkeypatch.setattr("spinalis.report.pictures.Gallery.looked_at", lambda gallery: ())
     outcome = batch.read_one(batch.Job(study=made.study, folder=tmp_path, packs=None))

@@ -79,7 +79,7 @@ def world(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., tupl
                     raise item
             return tuple(item.study for item in contents[path] if isinstance(item, Reading))
 
-        def read_study(study: Study, packs: object, progress: object) -> Reading:
+        def read_study(study: Study, packs: object, progress: object, **_: object) -> Reading:
             return next(
                 item
                 for found in contents.values()
@@ -263,10 +263,10 @@ def test_a_bug_in_one_study_does_not_lose_the_others(
     given = world((reading(key="bad"), reading(key="good")))
     whole = batch.read_study
 
-    def fail(study: Study, *rest: Any) -> Reading:
+    def fail(study: Study, *rest: Any, **more: Any) -> Reading:
         if study.key == "bad":
             raise ZeroDivisionError("^".join(["DOE", "JANE"]))
-        return whole(study, *rest)
+        return whole(study, *rest, **more)
 
     monkeypatch.setattr(batch, "read_study", fail)
     result = run("--verbose", "read", *given, "-o", tmp_path / "out")
@@ -284,7 +284,7 @@ def test_an_earlier_result_is_kept_when_a_study_fails(
     assert run("read", *given, "-o", tmp_path / "out").code == 0
     before = {item.name: item.read_bytes() for item in (tmp_path / "out").iterdir()}
 
-    def fail(*_: object) -> None:
+    def fail(*_: object, **__: object) -> None:
         raise PackError("Pack grade: expected a model, got none. Install it again.")
 
     monkeypatch.setattr(batch, "read_study", fail)
@@ -314,10 +314,10 @@ def test_an_interrupt_leaves_nothing_half_written(
     given = world((reading(key="first"), reading(key="second")))
     whole = batch.read_study
 
-    def interrupted(study: Study, *rest: Any) -> Reading:
+    def interrupted(study: Study, *rest: Any, **more: Any) -> Reading:
         if study.key == "second":
             signal.raise_signal(number)
-        return whole(study, *rest)
+        return whole(study, *rest, **more)
 
     monkeypatch.setattr(batch, "read_study", interrupted)
     result = run("read", *given, "-o", tmp_path / "out")
@@ -566,7 +566,7 @@ def test_a_worker_that_is_told_to_end_does_not_go_on_to_the_next_study(tmp_path:
 def test_progress_tells_which_study_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     told: list[str] = []
     made = reading()
-    monkeypatch.setattr(batch, "read_study", lambda study, packs, progress: progress("triage", 0.5) or made)
+    monkeypatch.setattr(batch, "read_study", lambda study, packs, progress, **_: progress("triage", 0.5) or made)
     monkeypatch.setattr(batch, "_packs", lambda folder: ())
     work = tuple(batch.Job(study=made.study, folder=tmp_path, packs=None) for _ in range(2))
     assert [outcome.code for outcome in batch.read_all(work, 1, lambda stage, _: told.append(stage))] == [0, 0]

@@ -3,12 +3,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from spinalis.errors import PackError
 from spinalis.grade import grade_study
 from spinalis.grade.crops import SLOTS
-from spinalis.grade.grade import VIEWS_OF, calibrated
+from spinalis.grade.grade import VIEWS_OF
+from spinalis.grade.operating import calibrated
 from spinalis.models.prepare import InputSpec
 from spinalis.records import Graded, Landmark, Location, NotAssessed, Study
-from spinalis.vocabulary import CONDITIONS, LEVELS, Condition, Level, Plane, Sequence, Severity
+from spinalis.vocabulary import CONDITIONS, LEVELS, SEVERITIES, Condition, Level, Plane, Sequence, Severity
 from tests.fakes import AXIAL, SAGITTAL, FakePack, label, manifest, series
 
 SPEC = InputSpec(height=64, width=64, spacing_mm=0.8)
@@ -135,6 +137,58 @@ def test_no_levels_at_all_asks_no_model() -> None:
     findings = grade_study(study(), LABELS, (), pack)
     assert len(findings) == 25
     assert pack.calls == []
+
+
+def test_the_level_prior_counts_only_where_it_is_switched_on() -> None:
+    tilt = {
+        name: {**NEUTRAL[name], "level_bias": [[0.0, 0.0, 9.0 * (row == 3)] for row in range(5)]} for name in NEUTRAL
+    }
+    for used in (False, True):
+        pack = pack_that_says(canal=(3, 0, 0))
+        pack.manifest = replace(pack.manifest, settings={"calibration": tilt, "level_prior": used})
+        found = {f.level: f.result.severity for f in grade_study(study(), LABELS, marks(*LEVELS), pack)[:5]}
+        severe = [level for level, severity in found.items() if severity is Severity.SEVERE]
+        assert severe == ([Level.L4_L5] if used else [])
+
+
+def test_the_operating_points_of_the_level_decide_the_grade() -> None:
+    pack = pack_that_says(canal=(2.0, 1.0, 1.0))
+    points = {"abnormal": [0.9, 0.4, 0.9, 0.9, 0.9], "severe": [0.9, 0.9, 0.9, 0.9, 0.2]}
+    settings = {**pack.manifest.settings, "operating_points": dict.fromkeys(VIEWS_OF, points)}
+    pack.manifest = replace(pack.manifest, settings=settings)
+    found = [f.result.severity for f in grade_study(study(), LABELS, marks(*LEVELS), pack)[:5]]
+    normal = Severity.NORMAL_MILD
+    assert found == [normal, Severity.MODERATE, normal, normal, Severity.SEVERE]
+
+
+def test_grades_below_their_threshold_are_excluded_at_the_sensitivity_asked_for() -> None:
+    pack = pack_that_says(canal=(2.0, 1.0, -4.0))
+    offer = {"sensitivity": [0.9, 0.95], "least": [[0.1, 0.5, 0.1], [0.1, 0.1, 0.1]]}
+    pack.manifest = replace(
+        pack.manifest, settings={**pack.manifest.settings, "exclusion": dict.fromkeys(VIEWS_OF, offer)}
+    )
+    for sensitivity, kept in ((0.9, SEVERITIES[:1]), (0.95, SEVERITIES[:2])):
+        found = grade_study(study(), LABELS, marks(*LEVELS), pack, sensitivity)[0].result
+        assert (found.sensitivity, found.not_excluded) == (sensitivity, kept)
+    with pytest.raises(PackError, match=r"sensitivity among 0.9, 0.95, got 0.5"):
+        grade_study(study(), LABELS, marks(*LEVELS), pack, 0.5)
+    with pytest.raises(PackError, match="setting exclusion"):
+        grade_study(study(), LABELS, marks(*LEVELS), pack_that_says(), 0.95)
+
+
+def test_heat_is_shown_as_the_crop_is_mirrored_back_on_the_right() -> None:
+    def answer(crops: np.ndarray, mask: np.ndarray) -> dict[str, np.ndarray]:
+        shares = np.zeros((len(crops), 3, len(SLOTS), 2, 2), np.float32)
+        shares[:, 0, :, 0, 0] = 1.0  # speaks for normal/mild, in the upper left of what the network sees
+        shares[:, 1, :, 1, 1] = 4.0
+        return plain.answer(crops=crops, mask=mask) | {f"{name}_map": shares for name in VIEWS_OF}
+
+    plain = pack_that_says()
+    findings = grade_study(study(), LABELS, marks(*LEVELS), FakePack(plain.manifest, answer))
+    heats = {f.condition: {e.heat for e in f.result.evidence} for f in findings}
+    assert heats[Condition.LEFT_SUBARTICULAR_STENOSIS] == {((1.0, 0.0), (0.0, -2.0))}
+    assert heats[Condition.RIGHT_SUBARTICULAR_STENOSIS] == {((0.0, 1.0), (-2.0, 0.0))}
+    assert heats[Condition.RIGHT_NEURAL_FORAMINAL_NARROWING] == {((1.0, 0.0), (0.0, -2.0))}
 
 
 def test_the_model_sees_one_row_per_level_and_side() -> None:

@@ -10,7 +10,7 @@ import yaml
 
 from spinalis.errors import OutputError, RecipeError
 from spinalis.models import load_pack
-from spinalis.train import fit, grade, grade_rsna, packs, runs
+from spinalis.train import fit, grade, grade_scores, packs, runs
 from spinalis.train.data import rsna
 from spinalis.train.runs import Order, changed
 from tests.rsna import write_set
@@ -187,8 +187,10 @@ def test_figures_of_the_held_out_fold_say_what_the_level_alone_gives() -> None:
     torch.manual_seed(0)
     network = grade.build({"widths": [4, 6]}).eval()
     same = {name: {"temperature": 1.0, "bias": [0.0, 0.0, 0.0]} for name in ("canal", "foraminal", "subarticular")}
-    scores = grade_rsna.judge(network, same, bags, "simulation", repeats=20)
+    points = {"abnormal": [0.5] * 5, "severe": [0.5] * 5}
+    settings = {"level_prior": False, "calibration": same, "operating_points": dict.fromkeys(same, points)}
+    scores = grade_scores.judge(network, settings, bags, "simulation", repeats=20)
     assert [score.on for score in scores] == ["simulation"] * 3
     assert "6 held-out studies in RSNA 2024 layout, n 50 (" in scores[0].figures
     assert "n 60 (" in scores[1].figures
-    assert all("level alone 0." in score.figures and "kappa " in score.figures for score in scores)
+    assert all("level alone 0." in score.figures and "kappa at " in score.figures for score in scores)

@@ -26,11 +26,12 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """One study to read: where to put the result, and the folder of packs (None: those that ship)."""
+    """One study to read: where to put the result, the folder of packs (None: those that ship), `sensitivity` asked."""
 
     study: Study
     folder: Path
     packs: Path | None
+    sensitivity: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,7 +93,7 @@ def read_one(job: Job, progress: Progress | None = None) -> Outcome:
     """Read one study and write `reading.json` and `report.html`. An error becomes the outcome, so that others go on."""
     key = job.study.key
     try:
-        reading = read_study(job.study, _packs(job.packs), progress)
+        reading = read_study(job.study, _packs(job.packs), progress, sensitivity=job.sensitivity)
         report = compose(reading)
         text = reading_json.dumps(reading_json.to_json(reading), indent=None)
         page = report_html.render(report).encode()

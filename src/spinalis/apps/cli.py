@@ -86,7 +86,7 @@ def spinalis(
 
 
 @app.command()
-def read(
+def read(  # noqa: PLR0913, PLR0917  one per option
     inputs: Inputs,
     output: Annotated[
         Path, typer.Option("-o", "--output", help="Folder for reading.json and report.html; one below it per study.")
@@ -96,6 +96,9 @@ def read(
     jobs: Annotated[int, typer.Option("--jobs", min=1, help="How many studies to read at once.")] = 1,
     rsna_csv: Annotated[
         Path | None, typer.Option("--rsna-csv", dir_okay=False, help="Also write an RSNA 2024 prediction file.")
+    ] = None,
+    sensitivity: Annotated[
+        float | None, typer.Option("--sensitivity", help="Also name the grades not excluded at it, such as 0.95.")
     ] = None,
 ) -> None:
     """Read studies: series, levels, findings, report.
@@ -114,7 +117,10 @@ def read(
     folders = batch.folders_of(studies, output)
     for folder in folders:
         batch.prepare_folder(folder)
-    work = tuple(batch.Job(study=s, folder=f, packs=packs) for s, f in zip(studies, folders, strict=True))
+    work = tuple(
+        batch.Job(study=s, folder=f, packs=packs, sensitivity=sensitivity)
+        for s, f in zip(studies, folders, strict=True)
+    )
     # Closed at once when interrupted while printing: Python would else wait at its end for all that is queued.
     findings = []
     with terminal.ProgressBar("Reading") as bar, closing(batch.read_all(work, jobs, bar.tell)) as outcomes:

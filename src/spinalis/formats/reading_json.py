@@ -30,6 +30,7 @@ TRIAGE_SCHEMA = "spinalis-triage/1"
 
 PROBABILITY_DIGITS = 4
 MM_DIGITS = 2
+HEAT_DIGITS = 3
 
 Json = dict[str, Any]
 
@@ -199,6 +200,8 @@ def _finding(finding: Finding) -> Json:
             for severity, probability in zip(SEVERITIES, result.probabilities, strict=True)
         },
         "evidence": [_evidence(item) for item in result.evidence],
+        "sensitivity": result.sensitivity,
+        "not_excluded": None if result.sensitivity is None else [str(grade) for grade in result.not_excluded],
         "proven_on": {"on": result.proof.on, "figures": result.proof.figures},
     }
 
@@ -210,6 +213,7 @@ def _evidence(item: Evidence) -> Json:
         "width": round(item.width, MM_DIGITS),
         "unit": item.unit,
         "attention": round(item.attention, PROBABILITY_DIGITS),
+        "heat": None if item.heat is None else [[round(v, HEAT_DIGITS) for v in line] for line in item.heat],
     }
 
 

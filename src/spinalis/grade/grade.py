@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 
 from spinalis.grade.crops import SLOTS, Bag, collect
+from spinalis.grade.operating import calibrated, called, has_level_prior, not_excluded
 from spinalis.models import Pack
 from spinalis.records import (
     Evidence,
@@ -19,7 +19,7 @@ from spinalis.records import (
     SeriesLabel,
     Study,
 )
-from spinalis.vocabulary import CONDITIONS, LEVELS, SEVERITIES, Condition, Level, Side
+from spinalis.vocabulary import CONDITIONS, LEVELS, SEVERITIES, Condition, Level, Severity, Side
 
 OUTPUTS: Mapping[Condition, str] = {
     Condition.SPINAL_CANAL_STENOSIS: "canal",
@@ -56,16 +56,24 @@ def slots_of(output: str) -> list[int]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Answers:
-    """Model outputs of all (level, side) rows: probabilities (rows, 3) and attention (rows, slots) per output."""
+    """Model outputs of all (level, side) rows, per output: probabilities (rows, 3), attention (rows, slots), maps.
+
+    `maps` (rows, 3, slots, h, w) say what each place adds to each grade; a pack made without has none.
+    """
 
     bags: Mapping[tuple[Level, Side], Bag]
     row: Mapping[tuple[Level, Side], int]
     probabilities: Mapping[str, FloatArray]
     attention: Mapping[str, FloatArray]
+    maps: Mapping[str, FloatArray]
 
 
 def grade_study(
-    study: Study, labels: tuple[SeriesLabel, ...], landmarks: tuple[Landmark, ...], pack: Pack
+    study: Study,
+    labels: tuple[SeriesLabel, ...],
+    landmarks: tuple[Landmark, ...],
+    pack: Pack,
+    sensitivity: float | None = None,
 ) -> tuple[Finding, ...]:
     """Grade five conditions at five levels.
 
@@ -74,9 +82,13 @@ def grade_study(
         labels: what its series are.
         landmarks: the levels found; a level that is not among them is not assessed.
         pack: the `grade` pack.
+        sensitivity: also say which grades are not excluded at this sensitivity; one that the pack offers.
 
     Returns:
         25 findings, condition by condition, each graded or with the reason why not.
+
+    Raises:
+        PackError: the pack lacks a setting, or does not offer this sensitivity.
     """
     points = {mark.level: mark.point_lps_mm for mark in landmarks}
     study = _same_frame(study, landmarks)
@@ -96,7 +108,7 @@ def grade_study(
             elif answers is None or points[level] is None:
                 result = NotAssessed(reason="the series carries no positions, so nothing can be cut in millimetres")
             else:
-                result = _result(condition, level, answers, pack)
+                result = _result(condition, level, answers, (pack, sensitivity))
             findings.append(Finding(condition=condition, level=level, result=result))
     return tuple(findings)
 
@@ -108,27 +120,25 @@ def _same_frame(study: Study, landmarks: tuple[Landmark, ...]) -> Study:
     return replace(study, series=tuple(item for item in study.series if item.frame_of_reference_uid in frames))
 
 
-def calibrated(logits: FloatArray, settings: Mapping[str, Any]) -> FloatArray:
-    """Logits (N, 3) -> probabilities (N, 3), by the pack's temperature and biases."""
-    scaled = logits / float(settings["temperature"]) + np.asarray(settings["bias"], float)
-    scaled = scaled - scaled.max(axis=1, keepdims=True)
-    return np.asarray(np.exp(scaled) / np.exp(scaled).sum(axis=1, keepdims=True), float)
-
-
 def _ask(bags: Mapping[tuple[Level, Side], Bag], pack: Pack) -> _Answers:
     crops = np.stack([bag.crops for bag in bags.values()])
     mask = np.stack([bag.mask for bag in bags.values()])
     raw = pack.run(crops=crops, mask=mask)
     settings = pack.manifest.setting("calibration")
+    levels = np.array([LEVELS.index(level) for level, _ in bags]) if has_level_prior(pack.manifest) else None
     return _Answers(
         bags=bags,
         row={key: row for row, key in enumerate(bags)},
-        probabilities={name: calibrated(np.asarray(raw[name], float), settings[name]) for name in VIEWS_OF},
+        probabilities={name: calibrated(np.asarray(raw[name], float), settings[name], levels) for name in VIEWS_OF},
         attention={name: np.asarray(raw[f"{name}_attention"], float) for name in VIEWS_OF},
+        maps={name: np.asarray(raw[f"{name}_map"], float) for name in VIEWS_OF if f"{name}_map" in raw},
     )
 
 
-def _result(condition: Condition, level: Level, answers: _Answers, pack: Pack) -> Graded | NotAssessed:
+def _result(
+    condition: Condition, level: Level, answers: _Answers, asked: tuple[Pack, float | None]
+) -> Graded | NotAssessed:
+    pack, sensitivity = asked
     output = OUTPUTS[condition]
     sides = SIDES if condition.side is None else (condition.side,)
     keys = [(level, side) for side in sides]
@@ -139,21 +149,31 @@ def _result(condition: Condition, level: Level, answers: _Answers, pack: Pack) -
     rows = [answers.row[key] for key in keys]
     mean = answers.probabilities[output][rows].mean(axis=0)
     score = pack.manifest.score(output)
+    severity = called(mean, LEVELS.index(level), pack.manifest, output)
     return Graded(
-        severity=SEVERITIES[int(mean.argmax())],
+        severity=severity,
         probabilities=(float(mean[0]), float(mean[1]), float(mean[2])),
-        evidence=_evidence(answers.bags[keys[0]], answers.attention[output][rows[0]], slots, pack),
+        evidence=_evidence(keys[0], output, severity, answers, pack),
+        sensitivity=sensitivity,
+        not_excluded=() if sensitivity is None else not_excluded(mean, sensitivity, pack.manifest, output),
         proof=Proof(on=score.on, figures=score.figures),
     )
 
 
-def _evidence(bag: Bag, attention: FloatArray, slots: list[int], pack: Pack) -> tuple[Evidence, ...]:
-    spec = pack.manifest.input("crops")
-    spacing = spec.spacing_mm or 1.0
+def _evidence(
+    key: tuple[Level, Side], output: str, severity: Severity, answers: _Answers, pack: Pack
+) -> tuple[Evidence, ...]:
+    """The crops of one level and side with the greatest attention, each with its heat where the pack gives maps."""
+    bag, row, spec = answers.bags[key], answers.row[key], pack.manifest.input("crops")
+    attention, spacing = answers.attention[output][row], spec.spacing_mm or 1.0
     found: list[Evidence] = []
-    for slot in sorted(slots, key=lambda item: -attention[item]):
+    for slot in sorted(slots_of(output), key=lambda item: -attention[item]):
         place = bag.places[slot]
         if place is not None and len(found) < MOST_EVIDENCE:
+            heat = None
+            if output in answers.maps:
+                mirrored = SLOTS[slot][0].mirrored and key[1] is Side.RIGHT
+                heat = _heat(answers.maps[output][row, :, slot], severity, mirrored=mirrored)
             found.append(
                 Evidence(
                     location=place,
@@ -161,6 +181,15 @@ def _evidence(bag: Bag, attention: FloatArray, slots: list[int], pack: Pack) -> 
                     width=spec.width * spacing,
                     unit="mm",
                     attention=float(attention[slot]),
+                    heat=heat,
                 )
             )
     return tuple(found)
+
+
+def _heat(shares: FloatArray, severity: Severity, *, mirrored: bool) -> tuple[tuple[float, ...], ...]:
+    """What speaks for the grade that is called against the mean of the other two, place by place of a crop."""
+    chosen = SEVERITIES.index(severity)
+    heat = shares[chosen] - np.delete(shares, chosen, axis=0).mean(axis=0)
+    heat = heat[:, ::-1] if mirrored else heat
+    return tuple(tuple(float(value) for value in line) for line in heat)

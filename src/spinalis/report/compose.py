@@ -115,6 +115,7 @@ def _summary(reading: Reading) -> tuple[str, ...]:
         found = [_name(*place) for place, graded in proven.items() if graded.severity is severity]
         if found:
             lines.append(f"{severity}: {joined(found)}.")
+    lines += _sensitivity_lines(reading)
     if experimental:
         first = _review(experimental)[0]
         lines.append(
@@ -125,6 +126,16 @@ def _summary(reading: Reading) -> tuple[str, ...]:
     if missing:
         lines.append(f"Not assessed: {missing} of {len(reading.findings)} findings, with reasons below.")
     return tuple(lines)
+
+
+def _sensitivity_lines(reading: Reading) -> list[str]:
+    """Where severe cannot be excluded at the sensitivity asked for; nothing where none was."""
+    asked = [(f, f.result) for f in reading.findings if isinstance(f.result, Graded) and f.result.sensitivity]
+    if not asked:
+        return []
+    kept = [_name(f.level, f.condition) for f, graded in asked if Severity.SEVERE in graded.not_excluded]
+    share = f"{asked[0][1].sensitivity:.0%}".replace("%", " %")
+    return [f"At a sensitivity of {share}, severe cannot be excluded at: {joined(kept) or 'none of them'}."]
 
 
 def _name(level: Level, condition: Condition) -> str:

@@ -4,7 +4,7 @@ Every picture is set upright (sagittal: anterior left, head up; axial: the patie
 square millimetres. Its letters are read off the geometry of the slice; without geometry there are none.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -27,6 +27,7 @@ LEVELS_SIDE_PX = 640
 OVERVIEW_SIDE_PX = 340
 CROP_SIDE_PX = 220
 WEBP_QUALITY = 82
+HEAT_OPACITY = 0.6
 
 WINDOW_PERCENTILES = (1, 99)
 
@@ -160,13 +161,17 @@ class Gallery:
         view = self._view(series, evidence.location.slice_index, CROP_SIDE_PX, evidence)
         if view is None:
             return None
-        _frame(view, COLORS[looked.side])
+        warm = None if evidence.heat is None else heated(view.canvas, evidence.heat)
         _write_letters(view)
+        if warm is not None:
+            view = replace(view, canvas=np.hstack([view.canvas, warm]))
+        _frame(view, COLORS[looked.side])
         names = joined([SHORT_NAMES[condition] for condition in looked.conditions])
         where = slice_name(series, evidence.location.slice_index)
+        beside = " Beside it, where the model found its answer." if evidence.heat is not None else ""
         return _encode(
             view,
-            caption=f"{looked.number}. {names}, attention {evidence.attention:.2f}. {_capital(where)}",
+            caption=f"{looked.number}. {names}, attention {evidence.attention:.2f}. {_capital(where)}{beside}",
             alt=f"{_plane_words(view)}, crop of {evidence.height:.0f} by {evidence.width:.0f} {evidence.unit} "
             f"at {level}, looked at for {names.lower()}.",
         )
@@ -214,6 +219,21 @@ def view_of(pixels: Image, plane: SlicePlane | None, side_px: int, crop: Evidenc
     grey = cv2.warpAffine(smooth, matrix, canvas_size, flags=cv2.INTER_CUBIC, borderMode=border)
     canvas = cv2.cvtColor(np.clip(grey, 0, 255).astype(np.uint8), cv2.COLOR_GRAY2BGR)
     return View(canvas=np.asarray(canvas, np.uint8), matrix=matrix, scale=scale, letters=_letters(plane, turn))
+
+
+def heated(canvas: Canvas, heat: tuple[tuple[float, ...], ...]) -> Canvas:
+    """A crop under what speaks for the grade: the warmer, the more; what speaks against it stays grey.
+
+    Args:
+        canvas: (rows, columns, 3).
+        heat: rows from the top, see `Evidence`; scaled by its own largest value.
+    """
+    height, width = canvas.shape[:2]
+    wide = cv2.resize(np.maximum(np.asarray(heat, np.float32), 0.0), (width, height), interpolation=cv2.INTER_CUBIC)
+    share = np.clip(wide / max(float(wide.max()), 1e-6), 0.0, 1.0)
+    colors = cv2.applyColorMap((share * 255).astype(np.uint8), cv2.COLORMAP_INFERNO)
+    weight = HEAT_OPACITY * share[..., None]
+    return np.asarray(canvas * (1 - weight) + colors * weight, np.uint8)
 
 
 def _letters(plane: SlicePlane | None, turn: FloatArray) -> tuple[str, str, str, str] | None:

@@ -12,20 +12,17 @@ from typing import Any
 
 import numpy as np
 
+from spinalis import prevalence
 from spinalis.errors import SimulationError
 from spinalis.records import FloatArray
 from spinalis.simulate.grades import kind_of
 from spinalis.vocabulary import CONDITIONS, LEVELS, Condition, Level, Side
 
 PREVALENCE: dict[str, tuple[tuple[float, float], ...]] = {
-    "canal": ((0.0341, 0.0110), (0.0770, 0.0274), (0.1166, 0.0618), (0.1202, 0.1288), (0.0259, 0.0096)),
-    "foramen": ((0.0320, 0.0038), (0.0858, 0.0041), (0.2093, 0.0201), (0.3190, 0.0686), (0.2578, 0.1003)),
-    "recess": ((0.0561, 0.0144), (0.1314, 0.0410), (0.2304, 0.0987), (0.3162, 0.2337), (0.2049, 0.0815)),
+    kind: tuple((moderate, severe) for _, moderate, severe in prevalence.PREVALENCE[group])
+    for kind, group in (("canal", "canal"), ("foramen", "foraminal"), ("recess", "subarticular"))
 }
-"""Share of moderate and of severe per level, L1/L2 first; left and right pooled.
-
-Source: RSNA 2024 Lumbar Spine Degenerative Classification, training labels (aggregate counts).
-"""
+"""Share of moderate and of severe per level, L1/L2 first; see `spinalis.prevalence`."""
 
 BALANCED = (0.3, 0.3)
 """Moderate and severe in the balanced profile, the same at every level."""

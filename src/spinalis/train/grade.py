@@ -11,7 +11,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from spinalis.errors import RecipeError
 from spinalis.grade.crops import VIEWS
 from spinalis.grade.grade import VIEWS_OF, slots_of
 from spinalis.models.prepare import InputSpec
@@ -144,41 +143,28 @@ def logits_of(network: BagGrader, bags: Bags) -> dict[str, FloatArray]:
     return {name: np.concatenate(parts) for name, parts in found.items()}
 
 
-def calibrate_outputs(network: BagGrader, bags: Bags) -> dict[str, dict[str, Any]]:
-    """Temperature and biases of every output, from bags that were not trained on.
-
-    Raises:
-        RecipeError: an output has no labelled bag.
-    """
-    logits, found = logits_of(network, bags), {}
-    for column, name in enumerate(VIEWS_OF):
-        usable = bags.usable(name)
-        if not usable.any():
-            raise RecipeError(
-                f"Calibration of {name}: expected labelled bags among those kept for it, got none. Take more studies."
-            )
-        found[name] = calibrate(logits[name][usable], bags.grades[usable, column])
-    return found
-
-
-def calibrate(logits: FloatArray, grades: NDArray[np.integer]) -> dict[str, Any]:
+def calibrate(logits: FloatArray, grades: NDArray[np.integer], offset: FloatArray | None = None) -> dict[str, Any]:
     """Fit a temperature and one bias per grade by maximum likelihood on studies with natural prevalences.
 
     Args:
         logits: (n, 3).
         grades: (n,) in 0..2.
+        offset: (n, 3), added to the logits after the temperature, such as a prior; None adds nothing.
 
     Returns:
         `temperature` and `bias` as the pack keeps them.
     """
     inputs, labels = torch.from_numpy(logits), torch.from_numpy(grades.astype(np.int64))
+    added = torch.zeros_like(inputs) if offset is None else torch.from_numpy(offset)
     log_temperature = torch.zeros((), dtype=torch.float64, requires_grad=True)
     bias = torch.zeros(3, dtype=torch.float64, requires_grad=True)
     optimizer = torch.optim.LBFGS([log_temperature, bias], max_iter=200, line_search_fn="strong_wolfe")
 
     def step() -> Tensor:
         optimizer.zero_grad()
-        value = nn.functional.cross_entropy(inputs / log_temperature.exp() + bias, labels) + 1e-3 * (bias**2).sum()
+        value = (
+            nn.functional.cross_entropy(inputs / log_temperature.exp() + bias + added, labels) + 1e-3 * (bias**2).sum()
+        )
         value.backward()  # type: ignore[no-untyped-call]
         return value
 

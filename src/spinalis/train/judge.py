@@ -19,6 +19,7 @@ from spinalis.models import Pack, load_packs, select
 from spinalis.pipeline import read_study
 from spinalis.records import FloatArray, Graded, Header, Image, Reading, Series, SeriesLabel, Slice
 from spinalis.simulate.study import SimulatedStudy, simulate_study
+from spinalis.train import coverage
 from spinalis.train.data import open_images, spider
 from spinalis.triage import label_series
 from spinalis.vocabulary import CONDITIONS, LEVELS, SEVERITIES
@@ -264,14 +265,31 @@ def grades(judged: Sequence[Judged]) -> tuple[IntArray, FloatArray]:
     return truth, probabilities / probabilities.sum(axis=-1, keepdims=True)
 
 
-def grade_rows(truth: IntArray, probabilities: FloatArray) -> dict[str, tuple[str, ...]]:
-    """Per output: recall of each grade, balanced accuracy, AUC for severe (and within level), kappa, calibration."""
+def calls(judged: Sequence[Judged]) -> IntArray:
+    """Grades (S, 5 conditions, 5 levels) as called, 0..2; normal/mild where not assessed."""
+    found = np.zeros((len(judged), len(CONDITIONS), len(LEVELS)), np.int64)
+    for row, item in enumerate(judged):
+        for finding in item.reading.findings:
+            if isinstance(finding.result, Graded):
+                place = (row, CONDITIONS.index(finding.condition), LEVELS.index(finding.level))
+                found[place] = SEVERITIES.index(finding.result.severity)
+    return found
+
+
+def grade_rows(
+    truth: IntArray, probabilities: FloatArray, called: IntArray | None = None
+) -> dict[str, tuple[str, ...]]:
+    """Per output: recall of each grade, balanced accuracy, AUC for severe (and within level), kappa, calibration.
+
+    `called` are the grades as called; None calls the likeliest.
+    """
+    called = probabilities.argmax(axis=-1) if called is None else called
     rows: dict[str, tuple[str, ...]] = {}
     for name, conditions in rsna.GROUPS:
         chosen = [CONDITIONS.index(condition) for condition in conditions]
         labels, answers = truth[:, chosen].ravel(), probabilities[:, chosen].reshape(-1, 3)
         level = np.broadcast_to(np.arange(len(LEVELS)), truth[:, chosen].shape).ravel()
-        confusion = metrics.confusion_matrix(labels, answers.argmax(axis=1), 3)
+        confusion = metrics.confusion_matrix(labels, called[:, chosen].ravel(), 3)
         recall = metrics.recall_per_class(confusion)
         studies = np.repeat(np.arange(len(truth)), labels.size // len(truth))
         interval = metrics.bootstrap_interval(partial(_severe_auc, labels, answers), studies, repeats=300)
@@ -295,7 +313,7 @@ def _severe_auc(labels: IntArray, answers: FloatArray, index: IntArray) -> float
     return metrics.roc_auc(labels[index] == 2, answers[index, 2])
 
 
-def grade_table(truth: IntArray, probabilities: FloatArray) -> Table:
+def grade_table(truth: IntArray, probabilities: FloatArray, called: IntArray | None = None) -> Table:
     """The grader beside its level-only and always-normal rows."""
     by_level = np.zeros_like(probabilities)
     for _, conditions in rsna.GROUPS:
@@ -303,7 +321,7 @@ def grade_table(truth: IntArray, probabilities: FloatArray) -> Table:
         for level in range(len(LEVELS)):
             by_level[:, chosen, level] = metrics.prior(truth[:, chosen, level].ravel(), 3)
     rows = []
-    for name, cells in grade_rows(truth, probabilities).items():
+    for name, cells in grade_rows(truth, probabilities, called).items():
         rows.append((name, *cells))
         rows.append((f"{name}, level alone (no skill)", *grade_rows(truth, by_level)[name]))
     return Table(
@@ -322,7 +340,7 @@ def grade_table(truth: IntArray, probabilities: FloatArray) -> Table:
         notes=(
             "Simulated only: such figures say nothing about real patients. End to end: series, levels and crops are "
             "the pipeline's own. Intervals by bootstrap over studies. The level-only row knows these studies' own "
-            "prevalences.",
+            "prevalences and calls the likeliest grade; the pack calls at its operating points.",
         ),
     )
 
@@ -377,7 +395,8 @@ def tables(packs: tuple[Pack, ...], root: Path | None, studies: int = JUDGED_STU
     judged = read_simulated(packs, studies)
     truth, probabilities = grades(judged)
     found += [simulated_triage_table(judged), simulated_levels_table(judged)]
-    found += [grade_table(truth, probabilities), rsna_table(truth, probabilities)]
+    found += [grade_table(truth, probabilities, calls(judged)), rsna_table(truth, probabilities)]
+    found += coverage.tables(truth, probabilities, select(packs, "grade").manifest)
     return tuple(found)
 
 

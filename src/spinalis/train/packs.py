@@ -21,7 +21,7 @@ from spinalis.grade.grade import VIEWS_OF
 from spinalis.localize.decode import CHANNELS
 from spinalis.models import Score, load_pack, load_packs
 from spinalis.models.pack import DEFAULT_FOLDER
-from spinalis.train import grade, judge, levels, triage
+from spinalis.train import grade, judge, levels, operating, triage
 from spinalis.train.data import open_images, public_sets, resynthesized, spider
 from spinalis.train.data.real_slice import TRAINING, Labels
 from spinalis.train.data.simulated import TRIAGE_SIZE, Harvest, class_of, fingerprint, fitted, harvest, to_bytes
@@ -255,14 +255,16 @@ def train_grade(job: Job, recipe: Mapping[str, Any]) -> Trained:
     """Train the grader on simulated studies, and calibrate it for the prevalences of real patients."""
     bags = grade.load_bags(job.studies("lumbar-balanced"))
     network = grade.train(bags, recipe, job.options(recipe, len(bags.crops)), job.run("grade"))
-    calibration = grade.calibrate_outputs(network, grade.load_bags(job.studies("lumbar", CALIBRATION_SEED)))
+    unseen = grade.load_bags(job.studies("lumbar", CALIBRATION_SEED))
+    cases = operating.evidence(grade.logits_of(network, unseen), unseen)
     text = grade_text(
         recipe,
-        calibration,
+        operating.settings(cases, level_prior=recipe["level_prior"], by=operating.KNOWN),
         training_data=[f"{len(bags.crops)} bags of crops from {SIMULATED}, severe grades made frequent"],
         scores=[unjudged(name) for name in VIEWS_OF],
         note="Probabilities are calibrated on simulated studies with the prevalences of the RSNA 2024 set, not on "
-        "patients. An earlier trial showed that simulated grades rank real foramina weakly and carry no usable "
+        f"patients. {operating.describe(cases, operating.KNOWN)} `spinalis calibrate` sets them on your own studies. "
+        "An earlier trial showed that simulated grades rank real foramina weakly and carry no usable "
         "threshold: take the output as an experimental index for the order of review.",
         limits=LIMITS,
     )
@@ -271,7 +273,7 @@ def train_grade(job: Job, recipe: Mapping[str, Any]) -> Trained:
 
 def grade_text(
     recipe: Mapping[str, Any],
-    calibration: Mapping[str, Mapping[str, Any]],
+    settings: Mapping[str, Any],
     *,
     training_data: Sequence[str],
     scores: Sequence[Score],
@@ -285,7 +287,7 @@ def grade_text(
         version=VERSION,
         inputs={"crops": grade.input_spec(recipe)},
         labels=dict.fromkeys(VIEWS_OF, SEVERITIES),
-        settings={"calibration": calibration},
+        settings=settings,
         training_data=training_data,
         scores=scores,
         notes=[
@@ -315,7 +317,7 @@ def make_grade(job: Job) -> None:
     if all((job.out / name / "pack.toml").exists() for name in ("levels", "triage")):
         judged = judge.read_simulated(load_packs(job.out), max(2, round(judge.JUDGED_STUDIES * min(1.0, job.scale))))
         truth, probabilities = judge.grades(judged)
-        rows = judge.grade_rows(truth, probabilities)
+        rows = judge.grade_rows(truth, probabilities, judge.calls(judged))
         scores = [
             Score(
                 output=name,

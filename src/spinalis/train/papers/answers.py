@@ -15,7 +15,8 @@ from spinalis.evaluate import rsna
 from spinalis.formats import rsna_csv
 from spinalis.formats.atomic import write_bytes
 from spinalis.formats.rsna_csv import Place, Probabilities
-from spinalis.grade.grade import calibrated
+from spinalis.grade.operating import calibrated
+from spinalis.prevalence import PREVALENCE
 from spinalis.records import FloatArray
 from spinalis.train.data.bags import UNLABELLED
 from spinalis.train.data.whole import Whole
@@ -89,7 +90,7 @@ def _prior() -> FloatArray:
     """(5, 5, 3) share of each grade per condition and level in the RSNA 2024 set."""
     found = np.empty((len(CONDITIONS), len(LEVELS), 3))
     for name, rows in _groups():
-        found[rows] = rsna.PREVALENCE[name]
+        found[rows] = PREVALENCE[name]
     return found
 
 
