@@ -1,9 +1,10 @@
-"""Judge packs: on real patients kept out of training, and on freshly simulated studies. Writes `docs/results.md`."""
+"""Judge packs: on real patients kept out of training, and on a simulated set. Writes `docs/results.md`."""
 
 import argparse
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -18,17 +19,20 @@ from spinalis.localize import locate
 from spinalis.models import Pack, load_packs, select
 from spinalis.pipeline import read_study
 from spinalis.records import FloatArray, Graded, Header, Image, Reading, Series, SeriesLabel, Slice
-from spinalis.simulate.study import SimulatedStudy, simulate_study
+from spinalis.simulate.benchmark import benchmark_studies
+from spinalis.simulate.study import SimulatedStudy
 from spinalis.train import coverage
 from spinalis.train.data import open_images, spider
 from spinalis.triage import label_series
 from spinalis.vocabulary import CONDITIONS, LEVELS, SEVERITIES
 from spinalis.vocabulary import Sequence as Contrast
 
-JUDGED_SEED = 20_261
-"""Seed of the studies that are judged on; training and calibration use others."""
+BENCHMARK = "v1"
+"""The benchmark set that packs are judged on; its seed is used for nothing else."""
 
 JUDGED_STUDIES = 50
+"""The first so many studies of the set, all lumbar, are read."""
+
 HEADS = ("anatomy", "region", "plane", "sequence")
 
 
@@ -185,11 +189,14 @@ class Judged:
     reading: Reading
 
 
-def read_simulated(packs: tuple[Pack, ...], studies: int, seed: int = JUDGED_SEED) -> tuple[Judged, ...]:
-    """Read freshly simulated lumbar studies end to end, headers and all."""
+def read_simulated(packs: tuple[Pack, ...], studies: int) -> tuple[Judged, ...]:
+    """Read the first lumbar studies of the benchmark set end to end, headers and all.
+
+    Raises:
+        SimulationError: a study differs from the one of the set.
+    """
     found = []
-    for study_number in range(studies):
-        simulated = simulate_study(seed, study_number, "lumbar")
+    for simulated in islice(benchmark_studies(BENCHMARK), studies):
         reading = replace(read_study(simulated.study, packs), study=simulated.study)
         found.append(Judged(simulated=simulated, reading=reading))
     return tuple(found)
@@ -220,7 +227,7 @@ def simulated_triage_table(judged: Sequence[Judged]) -> Table:
         for head in (*HEADS, "cord")
     ]
     return Table(
-        title=f"Triage on {len(judged)} fresh simulated studies",
+        title=f"Triage on {len(judged)} simulated studies of benchmark {BENCHMARK}",
         columns=("head", "series right (fused)", "slices right (pixels alone)", "no skill (slices)"),
         rows=tuple(rows),
         notes=(
@@ -325,7 +332,7 @@ def grade_table(truth: IntArray, probabilities: FloatArray, called: IntArray | N
         rows.append((name, *cells))
         rows.append((f"{name}, level alone (no skill)", *grade_rows(truth, by_level)[name]))
     return Table(
-        title=f"Grades on {len(truth)} fresh simulated studies",
+        title=f"Grades on {len(truth)} simulated studies of benchmark {BENCHMARK}",
         columns=(
             "output",
             "n (normal/moderate/severe)",
@@ -379,7 +386,7 @@ def simulated_levels_table(judged: Sequence[Judged]) -> Table:
             )
         )
     return Table(
-        title=f"Levels on {len(judged)} fresh simulated studies",
+        title=f"Levels on {len(judged)} simulated studies of benchmark {BENCHMARK}",
         columns=("answers", "all five right", "points missing", "median error, % of pitch", "median error, mm"),
         rows=tuple(rows),
     )

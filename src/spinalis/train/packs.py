@@ -37,7 +37,7 @@ from spinalis.vocabulary import SEVERITIES
 
 VERSION = "0.1.0"
 TRAINING_SEED, CALIBRATION_SEED = 11, 12
-"""Seeds of the simulated studies; `judge.JUDGED_SEED` differs from both."""
+"""Seeds of the simulated studies; that of the benchmark set, on which packs are judged, differs from both."""
 
 STUDIES: Mapping[str, int] = {"lumbar-balanced": 240, "cervical": 56, "thoracic": 44, "other": 90}
 CALIBRATION_STUDIES: Mapping[str, int] = {"lumbar": 60, "cervical": 8, "thoracic": 8, "other": 16}
