@@ -19,7 +19,7 @@ from spinalis.localize import locate
 from spinalis.models import Pack, load_packs, select
 from spinalis.pipeline import read_study
 from spinalis.records import FloatArray, Graded, Header, Image, Reading, Series, SeriesLabel, Slice
-from spinalis.simulate.benchmark import benchmark_studies
+from spinalis.simulate.benchmark import benchmark_studies, recipe
 from spinalis.simulate.study import SimulatedStudy
 from spinalis.train import coverage
 from spinalis.train.data import open_images, spider
@@ -28,7 +28,10 @@ from spinalis.vocabulary import CONDITIONS, LEVELS, SEVERITIES
 from spinalis.vocabulary import Sequence as Contrast
 
 BENCHMARK = "v1"
-"""The benchmark set that packs are judged on; its seed is used for nothing else."""
+"""The benchmark set that packs are judged on."""
+
+JUDGED_SEED, _ = recipe(BENCHMARK)
+"""Its seed, used for nothing else."""
 
 JUDGED_STUDIES = 50
 """The first so many studies of the set, all lumbar, are read."""
