@@ -10,9 +10,10 @@ from spinalis.errors import RecipeError
 from spinalis.records import Finding, FloatArray, Graded, NotAssessed, Proof
 from spinalis.simulate.benchmark import Row
 from spinalis.train import compare, recipes, runs
-from spinalis.train.compare import ABLATIONS, DEFAULT, ENTRIES, Plan
+from spinalis.train.compare import DEFAULT, Plan
 from spinalis.train.data.whole import Whole
 from spinalis.train.papers import stage1_errors
+from spinalis.train.papers.entries import ABLATIONS, ENTRIES, changes_of, entry
 from spinalis.vocabulary import CONDITIONS, LEVELS, SEVERITIES
 from tests.rsna import write_set
 
@@ -127,9 +128,8 @@ def test_a_smaller_comparison_changes_what_its_table_says(plan: Plan) -> None:
 @pytest.mark.parametrize("name", [*ENTRIES, *ABLATIONS])
 @pytest.mark.parametrize("small", [False, True])
 def test_every_entry_changes_settings_that_its_recipe_has(name: str, small: bool, tmp_path: Path) -> None:
-    plan = Plan(runs=tmp_path, names=[name], small=small)
-    changes = {key: json.dumps(value) for key, value in compare._changes(plan, name).items()}
-    made = runs.changed(recipes.load(compare._entry(name).recipe), changes)
+    changes = {key: json.dumps(value) for key, value in changes_of(name, tmp_path, small=small).items()}
+    made = runs.changed(recipes.load(entry(name).recipe), changes)
     assert (made.get("stage1_from") == str(tmp_path / "multi-stage-mil")) is (
         name in ABLATIONS and "no-pre" not in name and "mil" in name
     )

@@ -1,4 +1,5 @@
 import csv
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -268,3 +269,40 @@ def test_table_2_is_printed_by_its_command(
     monkeypatch.setattr("sys.argv", ["stage1_errors", str(tmp_path)])
     stage1_errors.main()
     assert "| sagittal_t2, used | 2 | 50.0 % (1/2;" in capsys.readouterr().out
+
+
+def test_a_level_that_meets_no_axial_slice_has_no_axial_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    study = make(4)
+    truth, axial_stack = true_places(study), study.views["axial_t2"]
+    lower = type(axial_stack)(pixels=axial_stack.pixels[:5], frames=axial_stack.frames[:5])  # L3/L4 and below
+    study = replace(study, views={**study.views, "axial_t2": lower})
+
+    def number(_: object, stack: object, size: int) -> instance_number.Found:
+        view = next(name for name, item in study.views.items() if item is stack)
+        own = truth[view][1:3] if view == "sagittal_t1" else truth[view][:1]
+        return instance_number.Found(
+            classified=own[:, :, 0], regressed=own[:, :, 0] + 0.3, columns=own[:, :, 1], rows=own[:, :, 2]
+        )
+
+    def points(_: object, stack: object, indices: list[int], size: int) -> tuple[np.ndarray, np.ndarray]:
+        view = next(name for name, item in study.views.items() if item is stack)
+        own = truth[view][1 if view == "sagittal_t1" else 0, :, 1:]
+        return np.repeat(own[None], len(indices), axis=0), np.zeros((len(indices), 0))
+
+    monkeypatch.setattr(multi_stage.instance_number, "ask", number)
+    monkeypatch.setattr(multi_stage.coordinates, "ask", points)
+    named = np.zeros((2, 5, 3))
+    monkeypatch.setattr(multi_stage.axial, "by_network", lambda *_: (named, np.full((5, 2, 2), 7.0)))
+    every = {view: [None] for view in multi_stage.SAGITTAL}
+    locator = multi_stage.Locator(
+        recipe=RECIPE, numbers=every, points=every, axial=[], offsets_mm=axial.mean_offsets([study])
+    )
+    found = locator.locate(study)
+    used = found[USED]["axial_t2"][3:5]
+    assert np.isnan(used[:, :2]).all()
+    assert used[:, 2:, 0] == pytest.approx(truth["axial_t2"][3:5, 2:, 0])
+    assert (used[:, 2:, 1:] == 7.0).all()
+    assert found["projection"]["axial_t2"][3:5, 2:] == pytest.approx(truth["axial_t2"][3:5, 2:])
+    assert found[USED]["sagittal_t2"][0] == pytest.approx(truth["sagittal_t2"][0])
+    blind = replace(study, views={"axial_t2": lower})
+    assert (locator.locate(blind)[USED]["axial_t2"][3:5, :, 0] == 0.0).all()

@@ -6,7 +6,8 @@ import pytest
 from spinalis.geometry import slice_plane, to_patient
 from spinalis.records import Header, Judgement, Series, SeriesLabel, Slice, Study
 from spinalis.train.data import rsna, whole
-from spinalis.train.data.whole import KEPT_SIZE, load, views_of
+from spinalis.train.data.whole import KEPT_SIZE, load
+from spinalis.train.data.whole_studies import keep_rsna, views_of
 from spinalis.vocabulary import CONDITIONS, LEVELS, Anatomy, Plane, Region, Sequence
 from tests.rsna import SLICES, write_set
 from tests.whole import make
@@ -47,7 +48,7 @@ def studies(tmp_path_factory: pytest.TempPathFactory) -> tuple[rsna.RsnaStudy, .
 def test_slices_of_a_set_are_kept_with_their_labels_and_places(
     studies: tuple[rsna.RsnaStudy, ...], tmp_path: Path
 ) -> None:
-    (kept,), reasons = whole.keep_rsna(studies, tmp_path, 1)
+    (kept,), reasons = keep_rsna(studies, tmp_path, 1)
     assert reasons == []
     assert {name: stack.pixels.shape for name, stack in kept.views.items()} == dict.fromkeys(
         ("sagittal_t1", "sagittal_t2", "axial_t2"), (SLICES, KEPT_SIZE, KEPT_SIZE)
@@ -56,7 +57,7 @@ def test_slices_of_a_set_are_kept_with_their_labels_and_places(
     spot = kept.spot("sagittal_t2", CONDITIONS[0], LEVELS[0])
     assert spot is not None
     assert spot.distance_mm == pytest.approx(0.0, abs=1e-6)
-    again, _ = whole.keep_rsna(studies, tmp_path, 1)
+    again, _ = keep_rsna(studies, tmp_path, 1)
     assert np.array_equal(again[0].points, kept.points, equal_nan=True)
 
 

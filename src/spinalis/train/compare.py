@@ -12,15 +12,13 @@ import argparse
 import json
 import logging
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from hashlib import sha256
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
 
 from spinalis.errors import RecipeError
 from spinalis.evaluate import rsna as score
@@ -35,8 +33,9 @@ from spinalis.simulate.benchmark import recipe as benchmark_recipe
 from spinalis.train import compare_tables, runs
 from spinalis.train.data import rsna
 from spinalis.train.data.rsna import RsnaStudy
-from spinalis.train.data.whole import keep_rsna, views_of
+from spinalis.train.data.whole_studies import keep_rsna, views_of
 from spinalis.train.papers import answers, methods
+from spinalis.train.papers.entries import ABLATIONS, ENTRIES, STAGE_1, changes_of, entry
 
 BENCHMARK, PROFILE = "v1", "lumbar"
 STUDIES = 300
@@ -46,31 +45,6 @@ TIMED_STUDIES = 5
 """Opening and decoding a study is timed on so many."""
 
 DEFAULT = "default"
-STAGE_1 = "multi-stage-mil"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
-    """A paper's method as it is compared: its recipe with changes; `stage1_from`: the entry whose stage 1 it takes."""
-
-    recipe: str
-    changes: Mapping[str, Any] = field(default_factory=dict)
-    stage1_from: str | None = None
-
-
-ENTRIES: Mapping[str, Entry] = {
-    "per-view-efficientnetv2s": Entry(recipe="per-view-efficientnetv2s"),
-    "per-view-resnet18": Entry(recipe="per-view-resnet18"),
-    STAGE_1: Entry(recipe=STAGE_1),
-}
-ABLATIONS: Mapping[str, Entry] = {
-    "per-view-binary": Entry(recipe="per-view-efficientnetv2s", changes={"binary": True}),
-    "mil-no-bilstm": Entry(recipe=STAGE_1, changes={"bilstm": False}, stage1_from=STAGE_1),
-    "mil-shared-attention": Entry(recipe=STAGE_1, changes={"shared_attention": True}, stage1_from=STAGE_1),
-    "mil-no-stage1-error": Entry(recipe=STAGE_1, changes={"stage1_error": False}, stage1_from=STAGE_1),
-    "mil-no-pretraining": Entry(recipe=STAGE_1, changes={"pretraining": False}),
-}
-"""Paper 3's binary loss, and paper 5 with one switch changed each."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,10 +119,10 @@ def test_set(plan: Plan) -> Path:
 def predict_method(plan: Plan, name: str, items: Sequence[RsnaStudy]) -> None:
     """Train a paper's method, or take its finished run, and write its prediction file."""
     order = runs.Order(
-        recipe=_entry(name).recipe,
+        recipe=entry(name).recipe,
         folder=plan.runs / name,
         data=plan.data,
-        changes={key: json.dumps(value) for key, value in _changes(plan, name).items()},
+        changes={key: json.dumps(value) for key, value in changes_of(name, plan.runs, small=plan.small).items()},
         jobs=plan.jobs,
         scale=plan.scale,
         accelerator=plan.accelerator,
@@ -210,19 +184,12 @@ def _write(plan: Plan, name: str, items: Sequence[RsnaStudy], found: FloatArray,
 
 def _made_for(plan: Plan, name: str, items: Sequence[RsnaStudy]) -> str:
     """A short hash of what a prediction file is made from."""
-    settings = str(plan.packs) if name == DEFAULT else (_changes(plan, name), plan.scale, str(plan.data))
+    settings = (
+        str(plan.packs)
+        if name == DEFAULT
+        else (changes_of(name, plan.runs, small=plan.small), plan.scale, str(plan.data))
+    )
     return sha256(repr((settings, [item.name for item in items])).encode()).hexdigest()[:12]
-
-
-def _entry(name: str) -> Entry:
-    return ENTRIES[name] if name in ENTRIES else ABLATIONS[name]
-
-
-def _changes(plan: Plan, name: str) -> dict[str, Any]:
-    """What is changed in the recipe of a method."""
-    entry = _entry(name)
-    taken = {} if entry.stage1_from is None else {"stage1_from": str(plan.runs / entry.stage1_from)}
-    return {**(_small()[entry.recipe] if plan.small else {}), **entry.changes, **taken}
 
 
 def _in_order(wanted: Sequence[str], there: Sequence[str], found: FloatArray) -> FloatArray:
@@ -260,11 +227,6 @@ def _about(plan: Plan) -> tuple[str, ...]:
 
 def _stage1(plan: Plan) -> Path | None:
     return plan.runs / STAGE_1 if STAGE_1 in plan.names else None
-
-
-def _small() -> dict[str, dict[str, Any]]:
-    found: dict[str, dict[str, Any]] = yaml.safe_load((files("spinalis.train.papers") / "small.yaml").read_text())
-    return found
 
 
 def _predictions(plan: Plan, name: str) -> Path:

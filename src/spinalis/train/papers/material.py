@@ -7,7 +7,8 @@ from pathlib import Path
 from spinalis.errors import RecipeError
 from spinalis.train.data import rsna
 from spinalis.train.data.simulated import Harvest
-from spinalis.train.data.whole import Whole, keep_rsna, keep_simulated
+from spinalis.train.data.whole import Whole
+from spinalis.train.data.whole_studies import keep_rsna, keep_simulated
 from spinalis.train.grade_rsna import CALIBRATION_FOLD, JUDGED_FOLD
 from spinalis.train.packs import CALIBRATION_SEED, CALIBRATION_STUDIES, STUDIES, TRAINING_SEED, Job
 

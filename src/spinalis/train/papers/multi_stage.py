@@ -89,13 +89,13 @@ class Locator:
         projected = axial.by_projection(stack, canal, self.offsets_mm)
         named, points = axial.by_network(self.axial, stack, self.recipe["coordinate_size"])
         found["projection"][axial.VIEW][rows], found["network"][axial.VIEW][rows] = projected, named
-        used = (
-            np.where(np.isnan(projected), named, projected)
-            if self.recipe["axial_slices"] == "projection"
-            else named.copy()
-        )
+        used = named.copy()
+        if self.recipe["axial_slices"] == "projection":
+            # A level that meets no slice has no place; the network is asked only where there is nothing to project.
+            seen = np.isfinite(canal).all(axis=1)
+            used[:, seen] = projected[:, seen]
         if self.recipe["axial_points"] == "network":
-            for side, column in np.ndindex(used.shape[:2]):
+            for side, column in np.argwhere(np.isfinite(used[:, :, 0])):
                 used[side, column, 1:] = points[int(used[side, column, 0]), side]
         found[stage1_errors.USED][axial.VIEW][rows] = used
 
