@@ -43,14 +43,14 @@ def test_chains_are_trained_once_each_node_from_its_anatomy(
     assert [order.recipe for order in trained] == [*recipes.NODES] * 2
     assert {order.scale for order in trained} == {0.1}
     assert trained[0].changes == {"backbone": "resnet18", "epochs": "2"}
-    assert trained[5].changes["start"] == str(tmp_path / "chains" / "repvit_m1_1-triage-anatomy")
+    assert trained[5].changes["start"] == str(tmp_path / "repvit_m1_1-triage-anatomy")
     triage_papers.main([*arguments, "--scale", "0.1", "--set", "epochs=2"])
     assert len(trained) == 8, "finished runs stay"
     text = page.read_text()
     assert "Made by `--scale 0.1 --set epochs=2`; trained on simulation alone. Research use only." in text
     assert text.count("### made") == 1
     assert text.endswith("between\n<!-- volumes -->\nold\n<!-- end of volumes -->\n")
-    assert (tmp_path / "chains" / "judged" / "errors.html").exists()
+    assert (tmp_path / "judged" / "errors.html").exists()
 
 
 def test_a_page_without_marks_is_told(tmp_path: Path) -> None:

@@ -81,8 +81,8 @@ def write(page: Path, part: str, tables: Sequence[Table], note: str) -> None:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Parse the command line, train what is missing, judge, and write the tables."""
     given = _parser().parse_args(arguments)
+    root = given.runs  # one for both, so that their simulated studies are the same
     for part in given.parts or PARTS:
-        root = given.runs / part
         if part == "chains":
             train_chains(given, root)
             tables = chain_tables(given, root)
