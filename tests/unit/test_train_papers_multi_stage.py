@@ -223,6 +223,7 @@ def test_all_stages_are_trained_measured_and_asked(
     multi_stage.train(parted, RECIPE, job(folder), folder)
     rows = stage1_errors.read(folder)
     assert {row.method for row in rows} == {"classification", "regression", USED, "projection", "network"}
+    assert {row.view for row in rows if row.method == "network"} == {"axial_t2"}
     assert {row.study for row in rows} == {item.name for item in studies[:4]}
     found = multi_stage.predict(RECIPE, folder, parted.test)
     assert found.shape == (1, 5, 5, 3)

@@ -47,12 +47,13 @@ class Locator:
         Slices are the median over heads and folds, points the mean over encoders and folds. Axial slices and points are
         each taken from projection or network, as `axial_slices` and `axial_points` say.
         """
-        found = {name: no_places() for name in ("classification", "regression", stage1_errors.USED)}
+        found = {name: no_places(SAGITTAL) for name in ("classification", "regression")}
+        found[stage1_errors.USED] = no_places()
         for view in SAGITTAL:
             if view in study.views:
                 self._sagittal(study, view, found)
         if axial.VIEW in study.views:
-            found |= {name: no_places() for name in axial.METHODS}
+            found |= {name: no_places([axial.VIEW]) for name in axial.METHODS}
             self._axial(study, found)
         share_recesses(found[stage1_errors.USED])
         return found

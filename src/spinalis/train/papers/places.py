@@ -5,7 +5,7 @@ The canal has a place in the sagittal T2w and, between both recesses, in the axi
 view and, at the recess of its side, in the axial one; a recess in the axial view.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -74,9 +74,9 @@ def range_of(condition: Condition, view: str) -> CropRange:
     )
 
 
-def no_places() -> dict[str, FloatArray]:
-    """Places in every view, all of them NaN."""
-    return {view: np.full((len(CONDITIONS), len(LEVELS), 3), np.nan) for view in CONDITIONS_OF}
+def no_places(views: Iterable[str] = CONDITIONS_OF) -> dict[str, FloatArray]:
+    """Places in some views, all of them NaN."""
+    return {view: np.full((len(CONDITIONS), len(LEVELS), 3), np.nan) for view in views}
 
 
 def true_places(study: Whole) -> dict[str, FloatArray]:

@@ -50,10 +50,16 @@ class Miss:
 
 
 def misses(study: Whole, method: str, found: Places) -> list[Miss]:
-    """Compare places with the readers', each condition in its own view; unlabelled ones are left out."""
+    """Compare places with the readers', each condition in its own view; unlabelled ones are left out.
+
+    Args:
+        study: with the readers' points.
+        method: what found the places.
+        found: places in the views that the method serves.
+    """
     truth, rows = true_places(study), []
-    for view, conditions in CONDITIONS_OF.items():
-        for condition in conditions:
+    for view in found:
+        for condition in CONDITIONS_OF[view]:
             for column, level in enumerate(LEVELS):
                 true, place = (
                     truth[view][CONDITIONS.index(condition), column],
