@@ -108,7 +108,9 @@ def train_node(job: Job, recipe: Mapping[str, Any]) -> Trained:
                 * bool(real)
             ),
             "of them " + ", ".join(f"{counts[name]} {name}" for name in node.names if counts[name]),
-            f"started from the weights of {recipe['start']}" if recipe["start"] else "started from random weights",
+            f"started from the weights of {Path(recipe['start']).name}"
+            if recipe["start"]
+            else "started from random weights",
         ],
         scores=[unjudged(OUTPUT)],
         notes=[
