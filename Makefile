@@ -32,6 +32,8 @@ check: $(VENV)/.dev ## format, lint, types, import contracts, docs
 
 packs: $(VENV)/.dev ## train and export the shipped model packs (two cores: up to 90 minutes)
 	$(BIN)/python -m spinalis.train.packs
+	$(BIN)/spinalis train header --out runs/header
+	$(BIN)/spinalis export runs/header -o src/spinalis/packs/header
 
 example: $(VENV)/.dev ## simulate the bundled example anew
 	rm -rf examples/lumbar build/example

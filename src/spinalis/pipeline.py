@@ -21,11 +21,21 @@ REMEMBERED_BYTES = 256 * 2**20
 
 
 def triage_study(study: Study, packs: tuple[Pack, ...], progress: Progress | None = None) -> tuple[SeriesLabel, ...]:
-    """Label every series of a study, in the study's order."""
+    """Label every series of a study, in the study's order.
+
+    Args:
+        study: the study.
+        packs: one for `triage`, and at most one for `header`; without it headers are not asked.
+        progress: told how far it is.
+
+    Raises:
+        PackError: there is no triage pack, more than one of a kind, or one cannot be run.
+    """
     pack = select(packs, "triage")
+    header_pack = select(packs, "header") if any(item.manifest.task == "header" for item in packs) else None
     labels = []
     for done, series in enumerate(study.series, start=1):
-        labels.append(label_series(series, pack))
+        labels.append(label_series(series, pack, header_pack))
         if progress:
             progress("triage", done / len(study.series))
     return tuple(labels)
@@ -38,7 +48,7 @@ def read_study(
 
     Args:
         study: the study, its pixels not yet decoded.
-        packs: one pack each for `triage`, `localize` and `grade`.
+        packs: one pack each for `triage`, `localize` and `grade`, and for `header` where headers are to be asked.
         progress: told how far each stage is.
         sensitivity: also say which grades are not excluded at this sensitivity, such as 0.95.
 
@@ -70,7 +80,7 @@ def read_study(
     else:
         findings = _refused(refusal)
     done("grade")
-    warnings = [*study.warnings, *localization.warnings, *implausible(measurements)]
+    warnings = [*study.warnings, *contradicted(labels), *localization.warnings, *implausible(measurements)]
     if refusal is not None:
         text = f"Study: expected an MR study of the lumbar spine, but {refusal}. Nothing was graded."
         warnings.append(Notice(kind=NoticeKind.REFUSED, text=text))
@@ -103,6 +113,19 @@ def _remembering(series: Series, share: float) -> Series:
         return image
 
     return replace(series, load=kept)
+
+
+def contradicted(labels: tuple[SeriesLabel, ...]) -> tuple[Notice, ...]:
+    """A warning for every series whose header and pixels are each sure of another answer; what was taken is said."""
+    return tuple(
+        Notice(
+            kind=NoticeKind.CONTRADICTION,
+            text=f"{'Series without number' if label.number is None else f'Series {label.number}'}: {found.head} is "
+            f"{found.header} by the header and {found.pixels} by the pixels; {found.taken} was taken. Look at it.",
+        )
+        for label in labels
+        for found in label.contradictions
+    )
 
 
 def _refusal(labels: tuple[SeriesLabel, ...]) -> str | None:

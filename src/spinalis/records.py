@@ -132,10 +132,21 @@ class SliceLabel:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Contradiction:
+    """Header and pixels of a series are each sure of another answer: what they say of `head`, and what was taken."""
+
+    head: str
+    header: str
+    pixels: str
+    taken: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SeriesLabel:
     """What a series is: the vote of its slices, fused with header and geometry.
 
-    `cord_slices` are indices into `Series.slices`; `flags` are short words such as `header_contradicts_pixels`.
+    `cord_slices` are indices into `Series.slices`; `flags` are short words such as `header_contradicts_pixels_region`,
+    one for each of the `contradictions`.
     """
 
     series_key: str
@@ -147,6 +158,7 @@ class SeriesLabel:
     cord_slices: tuple[int, ...]
     slices: tuple[SliceLabel, ...]
     flags: tuple[str, ...] = ()
+    contradictions: tuple[Contradiction, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -42,6 +42,27 @@ class Sequence(StrEnum):
     UNKNOWN = "unknown"
 
 
+class Detail(StrEnum):
+    """The contrast of a series, finer than `Sequence`; pixels are not asked for it, only headers."""
+
+    T1W = "T1w"
+    T1_POST = "T1w post contrast"
+    T1_FLAIR = "T1 FLAIR"
+    T2W = "T2w"
+    T2W_FS = "T2w fat-saturated"
+    T2_SPACE = "T2w SPACE"
+    STIR = "STIR"
+    PD = "PD"
+    GRE = "T2*w"
+    DIXON_WATER = "Dixon water"
+    DIXON_FAT = "Dixon fat"
+    DIXON_IN = "Dixon in phase"
+    DIXON_OPPOSED = "Dixon opposed phase"
+    MYELOGRAPHY = "myelography"
+    DWI = "DWI"
+    ADC = "ADC"
+
+
 class Level(StrEnum):
     """A lumbar motion segment, named by its disc, from head to feet."""
 
@@ -105,6 +126,8 @@ class NoticeKind(StrEnum):
     """Files or folders that may hold images could not be read."""
     FILES_OF_ANOTHER_KIND = "files_of_another_kind"
     """Files that hold no image were left out; nothing is lost."""
+    CONTRADICTION = "contradiction"
+    """Header and pixels of a series are each sure of another answer."""
     LEVELS_MISSING = "levels_missing"
     NUMBERING_DOUBT = "numbering_doubt"
     """Levels may be off by one."""

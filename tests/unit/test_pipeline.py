@@ -6,11 +6,13 @@ import pytest
 from spinalis import pipeline
 from spinalis.errors import PackError
 from spinalis.pipeline import read_study, triage_study
-from spinalis.records import NotAssessed, Notice, Study
+from spinalis.records import Header, NotAssessed, Notice, Study
 from spinalis.vocabulary import LEVELS, Anatomy, NoticeKind
 from tests.fakes import AXIAL, SAGITTAL, FakePack, manifest, series
 from tests.unit.test_grade import pack_that_says as grader
 from tests.unit.test_localize_levels import pack_with as localizer
+from tests.unit.test_triage_header import PACK as HEADERS
+from tests.unit.test_triage_label import LIE
 from tests.unit.test_triage_label import pack_that_says as triager
 
 
@@ -81,6 +83,18 @@ def test_what_is_remembered_is_bounded_and_read_only(monkeypatch: pytest.MonkeyP
     for index in range(15):
         assert not kept(index).flags.writeable
     assert kept.cache_info().currsize == 3
+
+
+@pytest.mark.parametrize(("header", "said"), [(LIE, 2), (Header(modality="MR", body_part="LSPINE"), 0)])
+def test_what_header_and_pixels_say_differently_is_a_warning(header: Header, said: int) -> None:
+    reading = read_study(study(header=header), (*packs(), HEADERS))
+    found = [item.text for item in reading.warnings if item.kind is NoticeKind.CONTRADICTION]
+    assert len(found) == said
+    if said:
+        assert found[0] == (
+            "Series 1: anatomy is not MR spine by the header and MR spine by the pixels; MR spine was taken. "
+            "Look at it."
+        )
 
 
 def test_triage_alone_needs_the_triage_pack_alone() -> None:

@@ -8,8 +8,7 @@ from spinalis.errors import RecipeError
 from spinalis.models import Pack
 from spinalis.train import transfer
 from spinalis.train.data.real_slice import Labels, RealSlice
-from spinalis.triage.header import ANATOMIES, REGIONS, SEQUENCES
-from spinalis.triage.label import PLANES
+from spinalis.triage.header import ANATOMIES, PLANES, REGIONS, SEQUENCES
 from spinalis.vocabulary import Anatomy, Plane, Region, Sequence
 from tests.unit.test_localize_levels import pack_with
 from tests.unit.test_train_data import tree  # noqa: F401  a fixture

@@ -6,6 +6,7 @@ from spinalis.records import Header
 from spinalis.triage import label_series
 from spinalis.vocabulary import Anatomy, Plane, Region, Sequence
 from tests.fakes import AXIAL, SAGITTAL, FakePack, manifest, series
+from tests.unit.test_triage_header import PACK as HEADERS
 
 LUMBAR_T2 = {
     "anatomy": (4.0, -4.0),
@@ -56,18 +57,51 @@ def test_another_modality_is_refused_whatever_the_pixels_say() -> None:
     assert "modality_ct" in label.flags
 
 
+LIE = Header(
+    modality="MR", body_part="BRAIN", description="t1_tse_sag Kopf", echo_time_ms=10.0, repetition_time_ms=550.0
+)
+
+
 def test_a_lying_header_is_overruled_by_clear_pixels_and_flagged() -> None:
-    header = Header(modality="MR", body_part="BRAIN", description="t1 sag", echo_time_ms=None)
-    label = label_series(series(pixels(30), header=header), pack_that_says())
+    label = label_series(series(pixels(30), header=LIE), pack_that_says(), HEADERS)
     assert label.anatomy.label is Anatomy.MR_SPINE
     assert label.sequence.label is Sequence.T2W
     assert {"header_contradicts_pixels_anatomy", "header_contradicts_pixels_sequence"} <= set(label.flags)
+    said = {found.head: (found.header, found.pixels, found.taken) for found in label.contradictions}
+    assert said["anatomy"] == ("not MR spine", "MR spine", "MR spine")
+    assert said["sequence"] == ("T1w", "T2w", "T2w")
+
+
+def test_clear_pixels_of_another_anatomy_overrule_a_spine_in_the_header() -> None:
+    header = Header(modality="MR", body_part="LSPINE", description="T2 sag L-SPINE", echo_time_ms=100.0)
+    label = label_series(series(pixels(30), header=header), pack_that_says(anatomy=(-4.0, 4.0)), HEADERS)
+    assert (label.anatomy.label, label.region.label) == (Anatomy.OTHER, Region.UNKNOWN)
+    assert "header_contradicts_pixels_anatomy" in label.flags
+
+
+def test_without_a_header_the_pixels_stand_alone() -> None:
+    label = label_series(series(pixels(), header=Header(modality="MR")), pack_that_says(), HEADERS)
+    assert {label.anatomy.source, label.region.source, label.sequence.source} == {"pixels"}
+    assert label.contradictions == ()
+
+
+def test_without_a_header_pack_the_header_is_not_asked() -> None:
+    label = label_series(series(pixels(), header=LIE), pack_that_says())
+    assert (label.sequence.source, label.contradictions) == ("pixels", ())
 
 
 def test_the_header_decides_where_the_pixels_are_unsure() -> None:
     unsure = pack_that_says(sequence=(0.1, 0.0, 0.0, 0.0))
-    label = label_series(series(pixels(), header=Header(modality="MR", echo_time_ms=100.0)), unsure)
+    header = Header(modality="MR", echo_time_ms=100.0, repetition_time_ms=3500.0)
+    label = label_series(series(pixels(), header=header), unsure, HEADERS)
     assert (label.sequence.label, label.sequence.source) == (Sequence.T2W, "fusion")
+
+
+def test_without_geometry_the_header_helps_with_the_plane() -> None:
+    unsure = pack_that_says(plane=(0.1, 0.0, 0.0))
+    header = Header(modality="MR", description="ax T2 L-SPINE")
+    label = label_series(series(pixels(), orientation=None, header=header), unsure, HEADERS)
+    assert (label.plane.label, label.plane.source) == (Plane.AXIAL, "fusion")
 
 
 def test_unreadable_slices_are_left_out_and_flagged() -> None:

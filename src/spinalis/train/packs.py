@@ -31,8 +31,7 @@ from spinalis.train.networks.bag_grader import BagGrader, GraderExport
 from spinalis.train.networks.level_unet import LevelExport, LevelUNet
 from spinalis.train.networks.triage_trunk import TriageTrunk
 from spinalis.train.recipes import load
-from spinalis.triage.header import ANATOMIES, REGIONS, SEQUENCES
-from spinalis.triage.label import PLANES
+from spinalis.triage.header import ANATOMIES, PLANES, REGIONS, SEQUENCES
 from spinalis.vocabulary import SEVERITIES
 
 VERSION = "0.1.0"

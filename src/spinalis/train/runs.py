@@ -23,7 +23,7 @@ from spinalis.errors import OutputError, RecipeError
 from spinalis.formats.atomic import write_bytes
 from spinalis.models import Score
 from spinalis.models.prepare import InputSpec
-from spinalis.train import grade, grade_rsna, levels, node, packs, triage, volumes
+from spinalis.train import grade, grade_rsna, header, levels, node, packs, triage, volumes
 from spinalis.train.data import open_images, rsna
 from spinalis.train.export import PackText
 from spinalis.train.packs import Job, Trained
@@ -48,6 +48,7 @@ class Task:
 
 TASKS: Mapping[str, Task] = {
     "triage": Task(train=packs.train_triage, build=triage.build, trained=packs.trained_triage),
+    "header": Task(train=header.train_header, build=header.build, trained=header.trained_header),
     "levels": Task(train=packs.train_levels, build=levels.build, trained=packs.trained_levels),
     "grade": Task(train=packs.train_grade, build=grade.build, trained=packs.trained_grade),
     **{name: Task(train=node.train_node, build=node.build, trained=node.trained_node) for name in NODES},

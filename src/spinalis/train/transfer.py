@@ -27,8 +27,7 @@ from spinalis.records import FloatArray, Image
 from spinalis.train.data import open_images, slabs, spider
 from spinalis.train.data.real_slice import RealSlice
 from spinalis.train.judge import picture, share_of_most_frequent, share_right
-from spinalis.triage.header import ANATOMIES, REGIONS, SEQUENCES
-from spinalis.triage.label import PLANES
+from spinalis.triage.header import ANATOMIES, PLANES, REGIONS, SEQUENCES
 from spinalis.vocabulary import LEVELS
 from spinalis.vocabulary import Sequence as Contrast
 

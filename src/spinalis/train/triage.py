@@ -16,8 +16,8 @@ from spinalis.train.data import resynthesized
 from spinalis.train.data.simulated import TRIAGE_SIZE, class_of, fitted
 from spinalis.train.fit import Draw, FitOptions, Sample, fit
 from spinalis.train.networks.triage_trunk import TriageTrunk
-from spinalis.triage.header import ANATOMIES, REGIONS, SEQUENCES
-from spinalis.triage.label import HEADS, PLANES
+from spinalis.triage.header import ANATOMIES, PLANES, REGIONS, SEQUENCES
+from spinalis.triage.label import HEADS
 from spinalis.vocabulary import Anatomy, Plane, Region
 
 CLASSES = {
@@ -127,7 +127,7 @@ def calibrate(network: TriageTrunk, examples: Sequence[Example], spec: InputSpec
     found = {}
     for column, name in enumerate(HEADS):
         known = labels[:, column] != UNKNOWN
-        found[name] = _temperature(logits[column][known], labels[known, column]) if bool(known.any()) else 1.0
+        found[name] = best_temperature(logits[column][known], labels[known, column]) if bool(known.any()) else 1.0
     return found
 
 
@@ -141,7 +141,8 @@ def _logits(network: TriageTrunk, examples: Sequence[Example], spec: InputSpec) 
     return [torch.cat(head).double().clone() for head in zip(*parts, strict=True)]
 
 
-def _temperature(logits: Tensor, labels: Tensor) -> float:
+def best_temperature(logits: Tensor, labels: Tensor) -> float:
+    """The temperature that makes logits (N, classes), or (N, 1), most likely for the labels (N,)."""
     grid = torch.logspace(-0.7, 0.9, 81, dtype=torch.float64)
     if logits.shape[1] == 1:
         losses = [nn.functional.binary_cross_entropy_with_logits(logits[:, 0] / t, labels.double()) for t in grid]

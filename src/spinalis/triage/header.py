@@ -1,124 +1,210 @@
-"""What the header says of anatomy, region and sequence, as odds beside the pixels.
+"""What the header and the geometry say of a series: probabilities of a small network, beside those of the pixels.
 
-The header is evidence, not truth: every rule has a reliability below 1, so that clear pixels can overrule it.
+The header is evidence, not truth. The network of the pack `header` was trained on headers with tags missing and wrong,
+so that a tag counts for as much as it is worth, and tags that disagree make it unsure. It sees `features`: no text,
+only the flags of `words`, coded terms, and numbers in soft bins.
 """
 
-import re
-from collections.abc import Iterable
-from enum import StrEnum
-from typing import TypeVar
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
-from spinalis.records import FloatArray, Header
-from spinalis.vocabulary import Anatomy, Region, Sequence
-
-Word = TypeVar("Word", bound=StrEnum)
+from spinalis.errors import PackError
+from spinalis.geometry import normal_of, patient_plane, position_along
+from spinalis.models import Pack
+from spinalis.records import FloatArray, Header, Series
+from spinalis.triage import words
+from spinalis.vocabulary import Anatomy, Detail, Plane, Region
+from spinalis.vocabulary import Sequence as Contrast
 
 ANATOMIES = (Anatomy.MR_SPINE, Anatomy.OTHER)
 REGIONS = (Region.CERVICAL, Region.THORACIC, Region.LUMBAR)
-SEQUENCES = (Sequence.T1W, Sequence.T2W, Sequence.STIR, Sequence.OTHER)
-
-BODY_PART_RELIABILITY = 0.90
-DESCRIPTION_RELIABILITY = 0.93
-TIMING_RELIABILITY = 0.95
-"""How often a rule is right where it speaks. Working values, assumed; learned reliabilities are planned."""
-
-T1W_ECHO_MS, T2W_ECHO_MS = 30.0, 60.0
-"""Spin echo: T1w below the first, T2w above the second. Source: SPIDER acquisition table (T1w TE 7-14, T2w 80-124)."""
-
-STIR_INVERSION_MS = (90.0, 280.0)
-"""Inversion times that null fat, 0.5-3 T. Source: fat T1 of 200-390 ms times ln 2, with a margin."""
-
-_SPINE = re.compile(
-    r"spin(e|al)|lumbar|lumbal|\blws\b|cervic|\bhws\b|thorac|\bbws\b|sacr|\b[clt]-?sp\b|wirbel|myelo", re.I
+PLANES = (Plane.SAGITTAL, Plane.AXIAL, Plane.CORONAL)
+SEQUENCES = (Contrast.T1W, Contrast.T2W, Contrast.STIR, Contrast.OTHER)
+DETAILS = tuple(Detail)
+LOCALIZER, NO_LOCALIZER = "localizer", "no localizer"
+COVERAGES: tuple[tuple[Region, ...], ...] = (
+    (Region.CERVICAL,),
+    (Region.THORACIC,),
+    (Region.LUMBAR,),
+    (Region.CERVICAL, Region.THORACIC),
+    (Region.THORACIC, Region.LUMBAR),
+    REGIONS,
 )
-_ELSEWHERE = re.compile(
-    r"brain|head|skull|cran|knee|shoulder|hip\b|ankle|foot|wrist|hand\b|elbow|liver|kidney|abdom|pelvis|prostate|"
-    r"heart|cardiac|breast|chest|\blungs?\b",
-    re.I,
-)
-_REGION_WORDS = {
-    Region.CERVICAL: re.compile(r"cerv|\bhws\b|\bc-?\s?sp", re.I),
-    Region.THORACIC: re.compile(r"thora|dorsal|\bbws\b|\bt-?\s?sp", re.I),
-    Region.LUMBAR: re.compile(r"lumb|\blws\b|sacr|\bl-?\s?sp", re.I),
+"""The neighbouring regions that one series can cover."""
+
+OUTPUTS: Mapping[str, tuple[str, ...]] = {
+    "anatomy": ANATOMIES,
+    "region": REGIONS,
+    "plane": PLANES,
+    "sequence": SEQUENCES,
+    "detail": DETAILS,
+    "coverage": tuple("+".join(regions) for regions in COVERAGES),
+    "localizer": (NO_LOCALIZER, LOCALIZER),
 }
-_T1_WORD, _T2_WORD = re.compile(r"t1(?![0-9])", re.I), re.compile(r"t2(?![0-9])", re.I)
-"""T12 is a vertebra."""
+"""Outputs of the header pack and their classes, in order; each gives logits."""
 
-_SEQUENCE_WORDS = (
-    (Sequence.STIR, re.compile(r"stir|tirm|\bir\b", re.I)),
-    (
-        Sequence.OTHER,
-        re.compile(r"dwi|diff|\badc\b|medic|\bmerge\b|t2\s?\*|t2star|dess|ciss|fiesta|\bpd|\bswi\b", re.I),
+Vector = NDArray[np.float32]
+
+TEXTS = ("body_part", "description", "protocol")
+CODES: Mapping[str, tuple[str, ...]] = {
+    "scanning_sequence": ("SE", "IR", "GR", "EP", "RM"),
+    "sequence_variant": ("SK", "MTC", "SS", "TRSS", "SP", "MP", "OSP"),
+    "image_type": (
+        *("ORIGINAL", "DERIVED", "SECONDARY", "LOCALIZER", "MPR", "REFORMATTED", "PROJECTION IMAGE", "SUBTRACTION"),
+        *("ADC", "DIFFUSION", "DIXON", "W", "F", "IP", "OP", "IN_PHASE", "OUT_PHASE", "OPP_PHASE", "WATER", "FAT"),
+        *("P", "R", "I", "SE", "IR", "FFE", "T1", "T2", "NONE"),
     ),
-    (Sequence.T1W, _T1_WORD),
-    (Sequence.T2W, _T2_WORD),
-)
+}
+"""Defined terms of DICOM PS3.3 C.8.3.1.1.1 and C.7.6.1.1.2, and values that vendors add, from memory."""
+
+BINS: Mapping[str, tuple[float, ...]] = {
+    "repetition_time_ms": (5, 50, 300, 500, 700, 1000, 1500, 2000, 2500, 3500, 5000, 8000),
+    "echo_time_ms": (2, 5, 10, 15, 20, 30, 45, 60, 80, 110, 150, 400, 1000),
+    "inversion_time_ms": (60, 90, 120, 160, 200, 280, 400, 700, 1000, 2000),
+    "flip_angle_deg": (5, 10, 20, 35, 60, 90, 120, 150, 180),
+    "field_strength_t": (0.3, 0.5, 1.0, 1.5, 3.0, 7.0),
+}
+"""Centres of the soft bins of each number."""
+
+GEOMETRY_BINS: Mapping[str, tuple[float, ...]] = {
+    "height_mm": (100, 140, 180, 220, 260, 300, 350, 420, 550, 800),
+    "width_mm": (100, 140, 180, 220, 260, 300, 350, 420, 550),
+    "extent_mm": (5, 15, 30, 50, 65, 80, 100, 130, 170, 250),
+    "pixel_mm": (0.3, 0.5, 0.7, 0.9, 1.2, 1.6),
+    "thickness_mm": (0.6, 1, 2, 3, 4, 5, 7, 10, 30),
+    "step_mm": (0.6, 1, 2, 3, 4, 5, 7, 10, 15, 40),
+    "slices": (1, 3, 5, 8, 12, 16, 24, 40, 80, 200),
+}
+"""Height is the side nearest to the patient's head-feet axis (front-back in axial slices); extent is across slices."""
 
 
-def anatomy_odds(header: Header) -> FloatArray | None:
-    """Log-probability over `ANATOMIES`, (2,); None where the header says nothing of it."""
-    words = " ".join(_plain(text) for text in (header.body_part, header.description, header.protocol))
-    spine, elsewhere = bool(_SPINE.search(words)), bool(_ELSEWHERE.search(words))
-    if spine == elsewhere:
+def _layout() -> tuple[tuple[str, ...], dict[str, slice]]:
+    """The names of the features, and the place of each tag in them."""
+    parts: dict[str, tuple[str, ...]] = {
+        **dict.fromkeys(TEXTS, ("given", *words.FLAGS)),
+        **{code: ("given", *terms) for code, terms in CODES.items()},
+        **{number: ("given", *map(str, centres)) for number, centres in BINS.items()},
+        "plane": ("given", *PLANES),
+        **{number: ("given", *map(str, centres)) for number, centres in GEOMETRY_BINS.items()},
+    }
+    names: list[str] = []
+    places: dict[str, slice] = {}
+    for tag, own in parts.items():
+        places[tag] = slice(len(names), len(names) + len(own))
+        names += [f"{tag}={name}" for name in own]
+    return tuple(names), places
+
+
+FEATURES, PLACES = _layout()
+"""Names of the features in order, and tag -> its features. What a tag says stands in its own features alone."""
+
+GEOMETRY_TAGS = ("plane", *GEOMETRY_BINS)
+TAGS = tuple(tag for tag in PLACES if tag not in GEOMETRY_TAGS)
+TAG_FEATURES = PLACES["plane"].start
+"""The features of the tags come first, so many; those of the geometry follow."""
+
+WITH_GEOMETRY = ("plane", "coverage", "localizer")
+"""The outputs that hear the geometry; the others are what the tags say."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeaderView:
+    """What a header says: output -> log-probability, and the same with the prior of the training set divided out.
+
+    `logs` sum to 1 in probability and hold alone; `ratios` are added to the log-probabilities of other evidence.
+    """
+
+    logs: Mapping[str, FloatArray]
+    ratios: Mapping[str, FloatArray]
+
+
+def features(series: Series) -> Vector:
+    """Header and geometry of a series as the network sees them: (len(FEATURES),), 0..1, 0 where a tag is missing."""
+    found = np.zeros(len(FEATURES), np.float32)
+    header = series.header
+    for text in TEXTS:
+        value: str | None = getattr(header, text)
+        if value:
+            found[PLACES[text]] = (1.0, *words.flags_of(value))
+    for code, terms in CODES.items():
+        given: tuple[str, ...] = getattr(header, code)
+        if given:
+            found[PLACES[code]] = (1.0, *(term in given for term in terms))
+    for number, centres in BINS.items():
+        found[PLACES[number]] = soft_bins(getattr(header, number), centres)
+    _add_geometry(found, series)
+    return found
+
+
+def soft_bins(value: float | None, centres: Sequence[float]) -> tuple[float, ...]:
+    """1 and how near a positive number is to each centre, on a logarithmic scale; all 0 where there is none.
+
+    Neighbouring centres share a value between them, so that the entries after the first sum to 1.
+    """
+    if value is None or value <= 0:
+        return (0.0,) * (len(centres) + 1)
+    place = np.interp(np.log(value), np.log(centres), np.arange(len(centres)))
+    return (1.0, *np.maximum(0.0, 1.0 - np.abs(np.arange(len(centres)) - place)))
+
+
+def silent(header: Header) -> bool:
+    """Whether a header says nothing that `features` could show."""
+    return not any(getattr(header, tag) for tag in TAGS)
+
+
+def read_header(series: Series, pack: Pack) -> HeaderView | None:
+    """Ask the network.
+
+    Args:
+        series: the series; its pixels are not touched.
+        pack: the `header` pack.
+
+    Returns:
+        Its answers by output; None where the header is silent.
+
+    Raises:
+        PackError: the pack was made for other features.
+    """
+    if silent(series.header):
         return None
-    return _vote(ANATOMIES, Anatomy.MR_SPINE if spine else Anatomy.OTHER, BODY_PART_RELIABILITY)
+    if tuple(pack.manifest.setting("features")) != FEATURES:
+        raise PackError(
+            f"Pack {pack.manifest.name}: expected the {len(FEATURES)} features of this version, got others. "
+            "Train it again: spinalis train header."
+        )
+    answers = pack.run(features=features(series)[None])
+    logs = {name: _log_softmax(np.asarray(values[0], float)) for name, values in answers.items()}
+    priors = pack.manifest.setting("prior")
+    ratios = {name: _log_softmax(log - np.log(priors[name])) for name, log in logs.items()}
+    return HeaderView(logs=logs, ratios=ratios)
 
 
-def region_odds(header: Header) -> FloatArray | None:
-    """Log-probability over `REGIONS`, (3,); None where the header names no region, or several."""
-    for text, reliability in (
-        (header.description, DESCRIPTION_RELIABILITY),
-        (header.body_part, BODY_PART_RELIABILITY),
-        (header.protocol, DESCRIPTION_RELIABILITY),
-    ):
-        named = [region for region, pattern in _REGION_WORDS.items() if pattern.search(_plain(text))]
-        if len(named) == 1:
-            return _vote(REGIONS, named[0], reliability)
-    return None
+def _add_geometry(found: Vector, series: Series) -> None:
+    planes = [item.plane for item in series.slices if item.plane is not None]
+    sizes: dict[str, float | None] = {"slices": float(len(series.slices)), "thickness_mm": series.thickness_mm}
+    if planes:
+        first = planes[0]
+        named = patient_plane(first)
+        found[PLACES["plane"]] = (1.0, *(named is plane for plane in PLANES))
+        sides = series.rows * first.row_spacing_mm, series.columns * first.column_spacing_mm
+        height = 2 if named is not Plane.AXIAL else 1
+        turned = abs(first.along_column[height]) < abs(first.along_row[height])
+        normal = normal_of(first)
+        places = np.sort([position_along(plane, normal) for plane in planes])
+        sizes |= {
+            "height_mm": sides[1] if turned else sides[0],
+            "width_mm": sides[0] if turned else sides[1],
+            "pixel_mm": min(first.row_spacing_mm, first.column_spacing_mm),
+            "extent_mm": float(places[-1] - places[0]),
+            "step_mm": float(np.median(np.diff(places))) if len(places) > 1 else None,
+        }
+    for number, centres in GEOMETRY_BINS.items():
+        found[PLACES[number]] = soft_bins(sizes.get(number), centres)
 
 
-def sequence_odds(header: Header) -> FloatArray | None:
-    """Log-probability over `SEQUENCES`, (4,), from echo and inversion times and from words; None without either."""
-    votes = [vote for vote in (_from_timing(header), _from_words(header)) if vote is not None]
-    if not votes:
-        return None
-    total = np.sum(votes, axis=0)
-    return np.asarray(total - np.log(np.exp(total).sum()), float)
-
-
-def _from_words(header: Header) -> FloatArray | None:
-    for text in (_plain(header.description), _plain(header.protocol)):
-        if _T1_WORD.search(text) and _T2_WORD.search(text):
-            continue
-        for sequence, pattern in _SEQUENCE_WORDS:
-            if pattern.search(text):
-                return _vote(SEQUENCES, sequence, DESCRIPTION_RELIABILITY)
-    return None
-
-
-def _plain(text: str | None) -> str:
-    """Words apart from each other: an underscore is no letter here."""
-    return (text or "").replace("_", " ")
-
-
-def _from_timing(header: Header) -> FloatArray | None:
-    inversion, echo = header.inversion_time_ms, header.echo_time_ms
-    if inversion is not None and STIR_INVERSION_MS[0] <= inversion <= STIR_INVERSION_MS[1]:
-        return _vote(SEQUENCES, Sequence.STIR, TIMING_RELIABILITY)
-    if echo is None or echo <= 0:
-        return None
-    if "GR" in header.scanning_sequence and "SE" not in header.scanning_sequence:
-        return _vote(SEQUENCES, Sequence.OTHER, TIMING_RELIABILITY)
-    if echo < T1W_ECHO_MS and (header.repetition_time_ms or 0.0) < 2500.0:
-        return _vote(SEQUENCES, Sequence.T1W, TIMING_RELIABILITY)
-    if echo > T2W_ECHO_MS:
-        return _vote(SEQUENCES, Sequence.T2W, TIMING_RELIABILITY)
-    return None
-
-
-def _vote(words: Iterable[Word], chosen: Word, reliability: float) -> FloatArray:
-    listed = tuple(words)
-    rest = (1.0 - reliability) / (len(listed) - 1)
-    return np.log([reliability if word is chosen else rest for word in listed])
+def _log_softmax(logits: FloatArray) -> FloatArray:
+    shifted = logits - logits.max()
+    return np.asarray(shifted - np.log(np.exp(shifted).sum()), float)

@@ -9,58 +9,59 @@ from spinalis.errors import UnreadableFileError
 from spinalis.geometry import display_matrix, patient_plane
 from spinalis.models import Pack
 from spinalis.models.prepare import InputSpec, fit_matrix, prepare
-from spinalis.records import FloatArray, Image, Judgement, Series, SeriesLabel, SliceLabel
-from spinalis.triage.header import ANATOMIES, REGIONS, SEQUENCES, anatomy_odds, region_odds, sequence_odds
+from spinalis.records import Contradiction, FloatArray, Image, Judgement, Series, SeriesLabel, SliceLabel
+from spinalis.triage.fuse import EQUAL_WEIGHTS, fuse, vote
+from spinalis.triage.header import ANATOMIES, PLANES, REGIONS, SEQUENCES, read_header
 from spinalis.vocabulary import Anatomy, Plane, Region, Sequence
 
-PLANES = (Plane.SAGITTAL, Plane.AXIAL, Plane.CORONAL)
 HEADS = ("anatomy", "region", "plane", "sequence", "cord")
 """Outputs of the triage pack; each gives logits, `cord` a single one."""
 
 BATCH = 16
 CORD_THRESHOLD = 0.5
-CONFLICT = 0.8
-"""Header and pixels contradict each other where both are surer than this of different answers."""
-
-VOTE_WEIGHT = 0.25
-"""Neighbouring slices err together: the mean log-probability of a series counts as about this share of its slices."""
-
-MOST_VOTES = 6.0
-"""Cap on the independent votes of one series."""
-
 Word = TypeVar("Word", bound=StrEnum)
 
 
-def label_series(series: Series, pack: Pack) -> SeriesLabel:
+def label_series(series: Series, pack: Pack, header_pack: Pack | None = None) -> SeriesLabel:
     """Label every slice from its pixels, vote, and fuse the vote with header and geometry.
 
     Args:
         series: the series.
         pack: the `triage` pack.
+        header_pack: the `header` pack; None does not ask the header, but for its modality.
 
     Returns:
         The label. Slices that cannot be decoded are left out of `slices` and flagged `unreadable_slices`; a series
         without any readable slice is UNKNOWN in everything that header and geometry do not say.
+
+    Raises:
+        PackError: a pack cannot be run, or does not belong to this version.
     """
     indices, logits = _run(series, pack)
     temperatures = pack.manifest.setting("temperature")
     logs = {name: _log_softmax(logits[name] / temperatures.get(name, 1.0)) for name in HEADS[:4]}
     cord = 1.0 / (1.0 + np.exp(-logits["cord"][:, 0] / temperatures.get("cord", 1.0)))
-    flags = [] if len(indices) == len(series.slices) else ["unreadable_slices"]
+    header = None if header_pack is None else read_header(series, header_pack)
+    weights = {} if header_pack is None else header_pack.manifest.setting("weights")
+    contradictions: list[Contradiction] = []
 
-    anatomy, conflict_a = _fuse(ANATOMIES, logs["anatomy"], anatomy_odds(series.header), Anatomy.UNKNOWN)
-    region, conflict_r = _fuse(REGIONS, logs["region"], region_odds(series.header), Region.UNKNOWN)
-    sequence, conflict_s = _fuse(SEQUENCES, logs["sequence"], sequence_odds(series.header), Sequence.UNKNOWN)
+    def judged(head: str, words: tuple[Word, ...], unknown: Word) -> Judgement[Word]:
+        found, clash = fuse(head, words, vote(logs[head]), header, weights.get(head, EQUAL_WEIGHTS))
+        contradictions.extend([clash] if clash else [])
+        return found or Judgement(label=unknown, probability=0.0, source="none")
+
+    anatomy = judged("anatomy", ANATOMIES, Anatomy.UNKNOWN)
+    region = judged("region", REGIONS, Region.UNKNOWN)
+    plane = _plane(series) or judged("plane", PLANES, Plane.UNKNOWN)
+    sequence = judged("sequence", SEQUENCES, Sequence.UNKNOWN)
+    flags = [] if len(indices) == len(series.slices) else ["unreadable_slices"]
     if series.header.modality not in (None, "MR"):
         anatomy = Judgement(label=Anatomy.OTHER, probability=1.0, source="header")
         sequence = Judgement(label=Sequence.UNKNOWN, probability=1.0, source="header")
         flags.append(f"modality_{series.header.modality.lower()}")
-    plane = _plane(series, logs["plane"])
-    contradicted = {"anatomy": conflict_a, "region": conflict_r, "sequence": conflict_s}
-    flags += [f"header_contradicts_pixels_{name}" for name, found in contradicted.items() if found]
-    if anatomy.label is not Anatomy.MR_SPINE:
-        region = Judgement(label=Region.UNKNOWN, probability=anatomy.probability, source=anatomy.source)
     spine = anatomy.label is Anatomy.MR_SPINE
+    if not spine:
+        region = Judgement(label=Region.UNKNOWN, probability=anatomy.probability, source=anatomy.source)
     return SeriesLabel(
         series_key=series.key,
         number=series.number,
@@ -70,7 +71,8 @@ def label_series(series: Series, pack: Pack) -> SeriesLabel:
         sequence=sequence,
         cord_slices=tuple(i for i, p in zip(indices, cord, strict=True) if spine and p > CORD_THRESHOLD),
         slices=tuple(_slice_label(index, logs, float(cord[row]), row) for row, index in enumerate(indices)),
-        flags=(*series.flags, *flags),
+        flags=(*series.flags, *flags, *(f"header_contradicts_pixels_{found.head}" for found in contradictions)),
+        contradictions=tuple(contradictions),
     )
 
 
@@ -108,41 +110,13 @@ def _log_softmax(logits: FloatArray) -> FloatArray:
     return np.asarray(shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True)), float)
 
 
-def _vote(logs: FloatArray) -> FloatArray | None:
-    """Log-probability of the series from its slices' (N, classes); None without a slice."""
-    if not len(logs):
-        return None
-    votes = min(MOST_VOTES, max(1.0, VOTE_WEIGHT * len(logs)))
-    total = logs.clip(min=np.log(1e-3)).mean(axis=0) * votes
-    return np.asarray(total - np.log(np.exp(total).sum()), float)
-
-
-def _fuse(
-    words: tuple[Word, ...], logs: FloatArray, header: FloatArray | None, unknown: Word
-) -> tuple[Judgement[Word], bool]:
-    pixels = _vote(logs)
-    sources = [vote for vote in (pixels, header) if vote is not None]
-    if not sources:
-        return Judgement(label=unknown, probability=0.0, source="none"), False
-    total = np.sum(sources, axis=0)
-    probabilities = np.exp(total) / np.exp(total).sum()
-    best = int(probabilities.argmax())
-    conflict = pixels is not None and header is not None and _contradict(pixels, header)
-    source = "fusion" if len(sources) == 2 else "pixels" if pixels is not None else "header"
-    return Judgement(label=words[best], probability=float(probabilities[best]), source=source), conflict
-
-
-def _contradict(first: FloatArray, second: FloatArray) -> bool:
-    sure = min(float(np.exp(first).max()), float(np.exp(second).max())) > CONFLICT
-    return sure and int(first.argmax()) != int(second.argmax())
-
-
-def _plane(series: Series, logs: FloatArray) -> Judgement[Plane]:
+def _plane(series: Series) -> Judgement[Plane] | None:
+    """The plane by geometry; None where no slice has any."""
     planes = [item.plane for item in series.slices if item.plane is not None]
-    if planes:
-        named = patient_plane(planes[len(planes) // 2])
-        return Judgement(label=named, probability=float(named is not Plane.UNKNOWN), source="geometry")
-    return _fuse(PLANES, logs, None, Plane.UNKNOWN)[0]
+    if not planes:
+        return None
+    named = patient_plane(planes[len(planes) // 2])
+    return Judgement(label=named, probability=float(named is not Plane.UNKNOWN), source="geometry")
 
 
 def _slice_label(index: int, logs: dict[str, FloatArray], cord: float, row: int) -> SliceLabel:

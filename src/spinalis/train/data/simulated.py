@@ -20,8 +20,7 @@ from spinalis.models.prepare import InputSpec, apply_matrix, fit_matrix, resampl
 from spinalis.records import Image, Judgement, SeriesLabel, Vector
 from spinalis.simulate.study import SimulatedSeries, SimulatedStudy, simulate_study
 from spinalis.train.data.bags import JITTER_MM, LAYOUT, cut_bags
-from spinalis.triage.header import ANATOMIES, REGIONS, SEQUENCES
-from spinalis.triage.label import PLANES
+from spinalis.triage.header import ANATOMIES, PLANES, REGIONS, SEQUENCES
 from spinalis.vocabulary import Anatomy, Plane
 
 TRIAGE_SIZE, LEVEL_SIZE = 192, 224

@@ -8,7 +8,7 @@ import yaml
 from spinalis.errors import RecipeError
 
 NODES = ("triage-anatomy", "triage-view", "triage-sequence", "triage-cord")
-NAMES = ("triage", "levels", "grade", *NODES, "body-series")
+NAMES = ("triage", "header", "levels", "grade", *NODES, "body-series")
 PAPERS = ("per-view-efficientnetv2s", "per-view-resnet18", "multi-stage-mil")
 """Methods of papers 3 to 5, to be measured against."""
 ADDITIONS = ("rsna",)
