@@ -99,7 +99,7 @@ def test_no_subject_is_trained_on_and_judged_on() -> None:
 @pytest.mark.parametrize("name", recipes.NAMES)
 def test_every_shipped_recipe_is_complete(name: str) -> None:
     found = set(recipes.load(name))
-    assert {"batch", "learning_rate", "size"} <= found
+    assert {"batch", "learning_rate", "width" if name == "header" else "size"} <= found
     assert len({"steps", "epochs"} & found) == 1
 
 

@@ -168,18 +168,28 @@ def read_header(series: Series, pack: Pack) -> HeaderView | None:
     Raises:
         PackError: the pack was made for other features.
     """
-    if silent(series.header):
-        return None
+    return None if silent(series.header) else view_of(features(series)[None], pack)[0]
+
+
+def view_of(given: Vector, pack: Pack) -> tuple[HeaderView, ...]:
+    """What the network says to features (N, F), one view each.
+
+    Raises:
+        PackError: the pack was made for other features.
+    """
     if tuple(pack.manifest.setting("features")) != FEATURES:
         raise PackError(
             f"Pack {pack.manifest.name}: expected the {len(FEATURES)} features of this version, got others. "
             "Train it again: spinalis train header."
         )
-    answers = pack.run(features=features(series)[None])
-    logs = {name: _log_softmax(np.asarray(values[0], float)) for name, values in answers.items()}
+    answers = pack.run(features=given)
     priors = pack.manifest.setting("prior")
-    ratios = {name: _log_softmax(log - np.log(priors[name])) for name, log in logs.items()}
-    return HeaderView(logs=logs, ratios=ratios)
+    views = []
+    for row in range(len(given)):
+        logs = {name: _log_softmax(np.asarray(values[row], float)) for name, values in answers.items()}
+        ratios = {name: _log_softmax(log - np.log(priors[name])) for name, log in logs.items()}
+        views.append(HeaderView(logs=logs, ratios=ratios))
+    return tuple(views)
 
 
 def _add_geometry(found: Vector, series: Series) -> None:
