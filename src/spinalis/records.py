@@ -12,7 +12,7 @@ from typing import Generic, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from spinalis.vocabulary import Anatomy, Condition, Level, NoticeKind, Plane, Region, Sequence, Severity
+from spinalis.vocabulary import Anatomy, Condition, Detail, Level, NoticeKind, Plane, Region, Sequence, Severity
 
 T = TypeVar("T")
 
@@ -146,7 +146,7 @@ class SeriesLabel:
     """What a series is: the vote of its slices, fused with header and geometry.
 
     `cord_slices` are indices into `Series.slices`; `flags` are short words such as `header_contradicts_pixels_region`,
-    one for each of the `contradictions`.
+    one for each of the `contradictions`. `detail` is the contrast finer than `sequence`, where the header tells it.
     """
 
     series_key: str
@@ -159,6 +159,7 @@ class SeriesLabel:
     slices: tuple[SliceLabel, ...]
     flags: tuple[str, ...] = ()
     contradictions: tuple[Contradiction, ...] = ()
+    detail: Judgement[Detail] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

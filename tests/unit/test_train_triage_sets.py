@@ -46,7 +46,8 @@ def simulated(seed: int, number: int, profile: str) -> Any:
         part="SPINE" if spine else "KNEE",
         cord=(False, True, False),
     )
-    return SimpleNamespace(series=(item,), key=f"{seed}/{number}")
+    study = SimpleNamespace(series=(item.series,))
+    return SimpleNamespace(series=(item,), study=study, key=f"{seed}/{number}")
 
 
 class Inline:

@@ -130,6 +130,7 @@ def _series(series: Series, label: SeriesLabel) -> Json:
         "region": _judgement(label.region),
         "plane": _judgement(label.plane),
         "sequence": _judgement(label.sequence),
+        "detail": None if label.detail is None else _judgement(label.detail),
         "cord_slices": list(label.cord_slices),
         "flags": [*series.flags, *(flag for flag in label.flags if flag not in series.flags)],
         "slices": [_slice(index, item, slice_labels.get(index)) for index, item in enumerate(series.slices)],

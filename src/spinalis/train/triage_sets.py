@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 
 from spinalis.evaluate.metrics import IntArray
 from spinalis.evaluate.triage import UNKNOWN, Slices
-from spinalis.models import Pack, load_packs, select
+from spinalis.models import load_packs, select
 from spinalis.models.prepare import stretched
+from spinalis.pipeline import triage_study
 from spinalis.records import SeriesLabel
 from spinalis.simulate.study import simulate_study
 from spinalis.train import grade
@@ -32,6 +33,8 @@ from spinalis.vocabulary import Anatomy
 
 TEST_STUDIES: Mapping[str, int] = {"cervical": 30, "thoracic": 10, "lumbar": 10, "whole": 4, "other": 16}
 FUSED = "fused default"
+FUSED_TASKS = ("triage", "header")
+"""The packs that the fused default asks: pixels, and headers where there is a pack for them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -70,8 +73,8 @@ def simulated_set(tree: Hierarchy, cache: Path, packs: Path | None, *, scale: fl
     Raises:
         PackError: there is no triage pack.
     """
-    pack = select(load_packs(packs), "triage")
-    target = cache / f"judged-{JUDGED_SEED}-{fingerprint(grade.input_spec(load('grade')))}-{pack.info.sha256[:8]}"
+    asked = "-".join(item.info.sha256[:8] for item in load_packs(packs) if item.info.task in FUSED_TASKS)
+    target = cache / f"judged-{JUDGED_SEED}-{fingerprint(grade.input_spec(load('grade')))}-{asked}"
     target.mkdir(parents=True, exist_ok=True)
     wanted = [
         (profile, number, target / f"{profile}-{number:05d}.npz", packs)
@@ -117,12 +120,11 @@ def real_set(tree: Hierarchy, root: Path, packs: Path | None) -> TestSet:
 def _keep(job: tuple[str, int, Path, Path | None]) -> None:
     """Simulate a study and keep what judging needs."""
     profile, number, file, packs = job
-    pack: Pack = select(load_packs(packs, threads=1), "triage")
+    loaded = load_packs(packs, threads=1)
     study = simulate_study(JUDGED_SEED, number, profile)
     arrays = slice_arrays(study, np.random.default_rng(0), whole=True)
     believed = []
-    for item in study.series:
-        label = label_series(item.series, pack)
+    for item, label in zip(study.series, triage_study(study.study, loaded), strict=True):
         believed += [_believed(label, index) for index in range(len(item.series.slices))]
     fused = np.array([[facts.get(word, "") for word in WORDS] for facts in believed])
     partial = file.with_suffix(".part.npz")

@@ -12,6 +12,7 @@ from spinalis.models.prepare import InputSpec, fit_matrix, prepare
 from spinalis.records import Contradiction, FloatArray, Image, Judgement, Series, SeriesLabel, SliceLabel
 from spinalis.triage.fuse import EQUAL_WEIGHTS, fuse, vote
 from spinalis.triage.header import ANATOMIES, PLANES, REGIONS, SEQUENCES, read_header
+from spinalis.triage.kinds import detail, kinds
 from spinalis.vocabulary import Anatomy, Plane, Region, Sequence
 
 HEADS = ("anatomy", "region", "plane", "sequence", "cord")
@@ -54,7 +55,8 @@ def label_series(series: Series, pack: Pack, header_pack: Pack | None = None) ->
     region = judged("region", REGIONS, Region.UNKNOWN)
     plane = _plane(series) or judged("plane", PLANES, Plane.UNKNOWN)
     sequence = judged("sequence", SEQUENCES, Sequence.UNKNOWN)
-    flags = [] if len(indices) == len(series.slices) else ["unreadable_slices"]
+    flags = [kind for kind in kinds(series, header) if kind not in series.flags]
+    flags += [] if len(indices) == len(series.slices) else ["unreadable_slices"]
     if series.header.modality not in (None, "MR"):
         anatomy = Judgement(label=Anatomy.OTHER, probability=1.0, source="header")
         sequence = Judgement(label=Sequence.UNKNOWN, probability=1.0, source="header")
@@ -69,6 +71,7 @@ def label_series(series: Series, pack: Pack, header_pack: Pack | None = None) ->
         region=region,
         plane=plane,
         sequence=sequence,
+        detail=detail(sequence, header),
         cord_slices=tuple(i for i, p in zip(indices, cord, strict=True) if spine and p > CORD_THRESHOLD),
         slices=tuple(_slice_label(index, logs, float(cord[row]), row) for row, index in enumerate(indices)),
         flags=(*series.flags, *flags, *(f"header_contradicts_pixels_{found.head}" for found in contradictions)),
