@@ -131,6 +131,8 @@ class NoticeKind(StrEnum):
     LEVELS_MISSING = "levels_missing"
     NUMBERING_DOUBT = "numbering_doubt"
     """Levels may be off by one."""
+    TRANSITIONAL_JUNCTION = "transitional_junction"
+    """Two discs share the looks of L5/S1."""
     IMPLAUSIBLE = "implausible"
     """A measurement is not one of a patient."""
     REFUSED = "refused"

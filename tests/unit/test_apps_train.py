@@ -21,7 +21,7 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> 
     state = (logger.handlers, logger.level, logger.propagate)
     handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     monkeypatch.setenv("PYTHONSAFEPATH", "1")
-    monkeypatch.setattr("spinalis.apps.terminal.warnings.simplefilter", lambda action: None)
+    monkeypatch.setattr("spinalis.apps.terminal.warnings.simplefilter", lambda *_, **__: None)
 
     def call(*arguments: object) -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "argv", ["spinalis", *map(str, arguments)])
@@ -67,7 +67,18 @@ def test_a_recipe_is_trained_as_asked(run: Run, orders: list[Any], tmp_path: Pat
         "scale": 0.5,
         "accelerator": "cpu",
         "sources": [("folder", tmp_path)],
+        "start": None,
     }
+
+
+def test_a_pack_is_adapted_in_place_of_a_recipe(run: Run, orders: list[Any], tmp_path: Path) -> None:
+    assert run("train", "--from", tmp_path, "--data", tmp_path)[0] == 0
+    ((order,),) = orders
+    assert (order.recipe, order.start, order.folder) == ("adapt", tmp_path, Path("runs/adapt"))
+    for given in (("train",), ("train", "grade", "--from", tmp_path)):
+        code, _, err = run(*given)
+        assert code == 2
+        assert "expected RECIPE or --from PACK" in err
 
 
 def test_a_run_goes_to_a_folder_of_its_recipe(run: Run, orders: list[Any]) -> None:
@@ -93,7 +104,7 @@ def test_a_setting_without_key_or_value_is_a_usage_error(run: Run, orders: list[
 def test_an_unknown_recipe_is_an_error(run: Run, tmp_path: Path) -> None:
     code, _, err = run("train", "nonsense", "--out", tmp_path / "run")
     assert code == 1
-    assert "Error: Recipe: expected one of triage, levels, grade, triage-anatomy, " in err
+    assert "Error: Recipe: expected one of triage, header, levels, grade, triage-anatomy, " in err
 
 
 def test_without_torch_the_extra_is_named() -> None:

@@ -41,6 +41,23 @@ def test_split_numbering_lowers_the_confidence() -> None:
     assert chain.numbering < 0.6
 
 
+def test_two_discs_that_share_the_looks_of_the_last_one_are_told() -> None:
+    regular = decode(maps_of(SPINE))
+    assert regular is not None
+    assert regular.junction < 0.1
+    for rival in ("neighbour's name", "another place"):
+        maps = maps_of(SPINE)
+        if rival == "another place":  # a well-formed S1/S2 looks like L5/S1
+            maps[6] = 0.55 * maps[6] + 0.45 * maps_of([*SPINE[:6], SPINE[7], None])[6]
+        else:  # the last disc looks like L4/L5 or S1/S2
+            maps[7] = 0.5 * maps[6]
+            maps[6] *= 0.5
+        found = decode(maps)
+        assert found is not None
+        assert found.points == pytest.approx(regular.points, abs=0.5)
+        assert found.junction > 0.4
+
+
 def test_levels_come_in_order_from_head_to_feet() -> None:
     chain = decode(maps_of(SPINE))
     assert chain is not None

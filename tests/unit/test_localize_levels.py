@@ -77,6 +77,18 @@ def test_levels_are_projected_into_other_series_of_the_same_frame() -> None:
     assert not [p for mark in (found.landmarks[0], found.landmarks[4]) for p in mark.projections]
 
 
+def test_a_transitional_junction_is_flagged_and_a_regular_one_is_not() -> None:
+    study = Study(key="k", series=(series(pixels()),))
+    assert find_levels(study, (label(),), pack_with()).warnings == ()
+    maps = maps_of(SPINE)
+    maps[7] = 0.5 * maps[6]
+    maps[6] *= 0.5
+    pack = FakePack(manifest("localize", {"images": SPEC}), lambda images: {"maps": np.stack([maps] * len(images))})
+    found = find_levels(study, (label(),), pack)
+    assert [item.kind for item in found.warnings] == [NoticeKind.TRANSITIONAL_JUNCTION]
+    assert [mark.level for mark in found.landmarks] == list(LEVELS)
+
+
 def test_a_level_that_is_not_seen_is_left_out_and_named() -> None:
     maps = maps_of([None, None, (70.0, SPINE[2][1]), *SPINE[3:7], None])
     maps[2] *= 0.03

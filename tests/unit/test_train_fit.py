@@ -1,3 +1,5 @@
+import subprocess
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -71,6 +73,33 @@ def test_a_checkpoint_of_another_run_is_refused(tmp_path: Path) -> None:
     fit(fresh(), draw, loss, replace(OPTIONS, origin="old data"), tmp_path)
     with pytest.raises(RecipeError, match="expected a checkpoint of the same recipe and data"):
         fit(fresh(), draw, loss, replace(OPTIONS, origin="new data"), tmp_path)
+
+
+SHARED = """
+import sys
+from dataclasses import replace
+from pathlib import Path
+from tests.unit.test_train_fit import OPTIONS, draw, fresh, loss
+from spinalis.train.fit import fit
+fit(fresh(), draw, loss, replace(OPTIONS, processes=2), Path(sys.argv[1]))
+"""
+
+
+def test_two_processes_train_as_one_does(tmp_path: Path) -> None:
+    # In a process of their own, as autograd does not survive a fork.
+    subprocess.run(
+        [sys.executable, "-c", SHARED, tmp_path / "two"], cwd=Path(__file__).parents[2], check=True, timeout=300
+    )
+    one = fit(fresh(), draw, loss, OPTIONS, tmp_path / "one")
+    two = fit(fresh(), draw, loss, OPTIONS, tmp_path / "two")  # loads what the two have left
+    for before, first, second in zip(fresh().parameters(), one.parameters(), two.parameters(), strict=True):
+        assert second.detach().numpy() == pytest.approx(first.detach().numpy(), abs=1e-6)
+        assert not torch.equal(before, second)
+
+
+def test_a_batch_that_processes_cannot_share_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(RecipeError, match="batch that 3 processes can share, got 4"):
+        fit(fresh(), draw, loss, replace(OPTIONS, processes=3), tmp_path)
 
 
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")

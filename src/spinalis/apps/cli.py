@@ -33,6 +33,7 @@ app.add_typer(evaluate.app, name="evaluate")
 app.command()(select.select)
 app.command()(train.train)
 app.command()(train.export)
+app.command()(train.calibrate)
 
 log = logging.getLogger(__name__)
 

@@ -13,15 +13,19 @@ RunFolder = Annotated[Path, typer.Argument(metavar="RUN", exists=True, file_okay
 
 def train(  # noqa: PLR0913, PLR0917  one per option
     recipe: Annotated[
-        str,
+        str | None,
         typer.Argument(
             metavar="RECIPE",
             help="What to train: triage, levels, grade, triage-anatomy …, body-series, per-view-resnet18 …",
         ),
-    ],
+    ] = None,
     data: Annotated[
         Path | None,
         typer.Option("--data", exists=True, file_okay=False, help="Real images, or a set in RSNA 2024 layout."),
+    ] = None,
+    start: Annotated[
+        Path | None,
+        typer.Option("--from", metavar="PACK", exists=True, file_okay=False, help="Adapt this pack to --data instead."),
     ] = None,
     settings: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a setting of the recipe.")
@@ -40,6 +44,9 @@ def train(  # noqa: PLR0913, PLR0917  one per option
     Export the run as a pack afterwards.
     """
     changes = dict(_pair(item) for item in settings or [])
+    if (recipe is None) == (start is None):
+        raise typer.BadParameter(f"expected RECIPE or --from PACK, got {'both' if recipe else 'neither'}.")
+    recipe = recipe or "adapt"
     runs = _runs()
     order = runs.Order(
         recipe=recipe,
@@ -50,6 +57,7 @@ def train(  # noqa: PLR0913, PLR0917  one per option
         scale=scale,
         accelerator=accelerator,
         sources=_sources(sources or []),
+        start=start,
     )
     typer.echo(f"Run: {runs.train(order)}")
 
@@ -63,6 +71,27 @@ def export(
     ONNX model, manifest and card; torch and ONNX Runtime are held to each other.
     """
     typer.echo(f"Pack: {_runs().export(run, output)}")
+
+
+def calibrate(
+    pack: Annotated[Path, typer.Argument(metavar="PACK", exists=True, file_okay=False, help="Folder of a grader.")],
+    data: Annotated[
+        Path, typer.Option("--data", exists=True, file_okay=False, help="A site's studies in RSNA 2024 layout.")
+    ],
+    output: Annotated[Path, typer.Option("-o", "--output", help="Folder of the new pack, made or replaced.")],
+    points: Annotated[
+        str, typer.Option("--points", help="Where levels are: labels (the readers' points) or localizer.")
+    ] = "labels",
+    jobs: Annotated[int, typer.Option("--jobs", min=1, help="Processes that cut crops.")] = 2,
+) -> None:
+    """Set a grader's calibration and operating points on a site's own studies.
+
+    By their grades where there are enough, else by the known prevalence of grades. The model stays as it is.
+    """
+    _runs()
+    from spinalis.train import recalibrate  # noqa: PLC0415  as below
+
+    typer.echo(f"Pack: {recalibrate.recalibrate(pack, data, output, points, jobs)}")
 
 
 def _runs() -> ModuleType:

@@ -44,11 +44,13 @@ class Chain:
 
     `points` is (5, 2), (column, row); `mass` (5,) is the probability found at each point under its own name;
     `numbering` (0..1) says how well the count fits, against the same chain one level up or down; not calibrated.
+    `junction` (0..1) is the share of what speaks for another lumbosacral disc; see `_junction`.
     """
 
     points: FloatArray
     mass: FloatArray
     numbering: float
+    junction: float
 
 
 def decode(maps: Image) -> Chain | None:
@@ -69,7 +71,12 @@ def decode(maps: Image) -> Chain | None:
     if names is None:
         return None
     chosen = points[names]
-    return Chain(points=chosen, mass=mass[names, range(FIRST, FIRST + COUNT)], numbering=_numbering(maps, chosen))
+    return Chain(
+        points=chosen,
+        mass=mass[names, range(FIRST, FIRST + COUNT)],
+        numbering=_numbering(maps, chosen),
+        junction=_junction(mass, names[-1]),
+    )
 
 
 def _candidates(maps: Image) -> FloatArray:
@@ -124,6 +131,24 @@ def _best_chain(points: FloatArray, score: FloatArray) -> list[int] | None:
     for pointer in reversed(back):
         chain.append(int(pointer[chain[-1], chain[-2]]))
     return chain[::-1]
+
+
+def _junction(mass: FloatArray, last: int) -> float:
+    """What speaks for another disc as L5/S1, over that and what speaks for the chosen one; 0..1, not calibrated.
+
+    Against: the chosen place bears the names of its neighbours, L4/L5 or S1/S2, or another place the name L5/S1. A
+    regular junction has one well-formed last disc; at a transitional one two discs share its looks.
+
+    Args:
+        mass: (places, 8), probability of every level around every place.
+        last: the place chosen for L5/S1.
+
+    Source: the signs, a well-formed S1/S2 or a rudimentary L5/S1 disc: O'Driscoll et al., Skeletal Radiol 1996 (cited
+        from memory).
+    """
+    name = FIRST + COUNT - 1
+    against = mass[last, [name - 1, name + 1]].sum() + np.delete(mass[:, name], last).max(initial=0.0)
+    return float(against / (against + mass[last, name] + FLOOR))
 
 
 def _numbering(maps: Image, chosen: FloatArray) -> float:

@@ -1,14 +1,16 @@
 """One training loop for every task: samples drawn by number, so that a run repeats and resumes exactly."""
 
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import cv2
 import numpy as np
 import torch
 from lightning.fabric import Fabric
+from lightning.fabric.strategies.ddp import DDPStrategy
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset, Subset
@@ -34,6 +36,11 @@ WORKER_TIMEOUT_S = 300
 class FitOptions:
     """How long and how fast to train. `workers` prepare samples beside the training process.
 
+    `processes` share each batch of the `batch` samples, one device each. The result is that of one process where the
+    loss is a mean over the samples and nothing in the network looks across them: batch norms take the statistics of a
+    share, and dropout draws alike in every share. They are forked: nothing may have been trained, or
+    fitted by torch, in this process before.
+
     `origin` names the data and settings; a checkpoint of another origin is refused, not continued.
     """
 
@@ -48,6 +55,7 @@ class FitOptions:
     precision: str = "32-true"
     accelerator: str = "auto"
     origin: str = ""
+    processes: int = 1
 
 
 class Draws(Dataset[Sample]):
@@ -79,12 +87,33 @@ def fit(network: nn.Module, draw: Draw, loss: Loss, options: FitOptions, folder:
         The trained network in evaluation mode, on the CPU.
 
     Raises:
-        RecipeError: the checkpoint in `folder` is of another run.
+        RecipeError: the checkpoint in `folder` is of another run, or the processes cannot share a batch.
     """
+    if options.batch % options.processes:
+        raise RecipeError(
+            f"Training: expected a batch that {options.processes} processes can share, got {options.batch}. "
+            "Change --set batch."
+        )
     torch.set_num_threads(options.threads)
     cv2.setNumThreads(1)  # before workers are forked: one that inherits a pool of threads waits for them for ever
     folder.mkdir(parents=True, exist_ok=True)
-    fabric = Fabric(accelerator=options.accelerator, devices=1, precision=options.precision)  # type: ignore[arg-type]
+    # Forked, so that the samples in memory are shared. A head may see no sample in a share: unused weights are sought.
+    strategy = DDPStrategy(start_method="fork", find_unused_parameters=True) if options.processes > 1 else "auto"
+    fabric = Fabric(
+        accelerator=options.accelerator,
+        devices=options.processes,
+        strategy=strategy,
+        precision=options.precision,  # type: ignore[arg-type]
+    )
+    weights = fabric.launch(lambda started: _run(started, network, draw, loss, options, folder))
+    network.load_state_dict({name: torch.from_numpy(value) for name, value in weights.items()})
+    return network.eval()
+
+
+def _run(
+    fabric: Fabric, network: nn.Module, draw: Draw, loss: Loss, options: FitOptions, folder: Path
+) -> dict[str, NDArray[Any]]:
+    """The trained weights, as arrays: tensors would be gone with the process that shares them."""
     fabric.seed_everything(options.seed, verbose=False)
     optimizer = torch.optim.AdamW(network.parameters(), options.learning_rate, weight_decay=options.weight_decay)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
@@ -95,22 +124,25 @@ def fit(network: nn.Module, draw: Draw, loss: Loss, options: FitOptions, folder:
     state = {"network": wrapped, "optimizer": optimizer, "schedule": schedule, "step": 0, "made_for": made_for}
     _resume(fabric, state, folder)
     loader = _loader(draw, options, int(state["step"]), fabric)
-    with progress() as shown, Journal(folder, int(state["step"])) as journal:
+    main = fabric.is_global_zero
+    with progress() as shown, Journal(folder, int(state["step"])) if main else nullcontext() as journal:
         bar = shown.add_task(f"Training {folder.name}", total=options.steps, completed=int(state["step"]), note="")
         recent: list[float] = []
         for batch in loader:
             torch.manual_seed(options.seed * 1_000_003 + int(state["step"]))  # so that dropout resumes exactly, too
-            recent.append(_step(wrapped, batch, loss, (fabric, optimizer, schedule)))
+            value = _step(wrapped, batch, loss, (fabric, optimizer, schedule))
+            recent.append(float(cast(Tensor, fabric.all_reduce(value))))
             state["step"] = int(state["step"]) + 1
             shown.advance(bar)
-            if state["step"] % REPORT_EVERY == 0:
+            if state["step"] % REPORT_EVERY == 0 and journal is not None:
                 journal.write(state["step"], float(np.mean(recent)), float(schedule.get_last_lr()[0]))
                 shown.update(bar, note=f"loss {np.mean(recent):.4f}")
                 recent.clear()
             if state["step"] % options.checkpoint_every == 0 or state["step"] == options.steps:
                 fabric.save(folder / "next.ckpt", state)
-                (folder / "next.ckpt").replace(folder / "last.ckpt")
-    return network.cpu().eval()
+                if main:
+                    (folder / "next.ckpt").replace(folder / "last.ckpt")
+    return {name: value.numpy() for name, value in network.cpu().state_dict().items()}
 
 
 def _resume(fabric: Fabric, state: dict[str, Any], folder: Path) -> None:
@@ -130,10 +162,12 @@ def _resume(fabric: Fabric, state: dict[str, Any], folder: Path) -> None:
 
 def _loader(draw: Draw, options: FitOptions, done: int, fabric: Fabric) -> Any:
     draws = Draws(draw, options.seed, options.steps * options.batch)
-    rest = Subset(draws, range(done * options.batch, len(draws)))
+    share = options.batch // options.processes
+    first = fabric.global_rank * share
+    mine = [step * options.batch + first + place for step in range(done, options.steps) for place in range(share)]
     loader = DataLoader(
-        rest,
-        batch_size=options.batch,
+        Subset(draws, mine),
+        batch_size=share,
         num_workers=options.workers,
         drop_last=True,
         prefetch_factor=4 if options.workers else None,
@@ -142,7 +176,7 @@ def _loader(draw: Draw, options: FitOptions, done: int, fabric: Fabric) -> Any:
     return fabric.setup_dataloaders(loader, use_distributed_sampler=False)
 
 
-def _step(network: nn.Module, batch: Mapping[str, Tensor], loss: Loss, tools: tuple[Fabric, Any, Any]) -> float:
+def _step(network: nn.Module, batch: Mapping[str, Tensor], loss: Loss, tools: tuple[Fabric, Any, Any]) -> Tensor:
     fabric, optimizer, schedule = tools
     value = loss(network, batch)
     optimizer.zero_grad()
@@ -151,4 +185,4 @@ def _step(network: nn.Module, batch: Mapping[str, Tensor], loss: Loss, tools: tu
     fabric.clip_gradients(network, optimizer, max_norm=5.0, error_if_nonfinite=False)
     optimizer.step()
     schedule.step()
-    return float(value.detach())
+    return value.detach()

@@ -102,10 +102,10 @@ def matched(
         levels: (N,).
         shown: (N,) for every output: is there anything to look at?
     """
-    made = {key: value for key, value in before.items() if key != "exclusion"}
+    made = {"level_prior": False} | {key: value for key, value in before.items() if key != "exclusion"}
     made["calibration"] = dict(before["calibration"])
     points: dict[str, Any] = {"by": KNOWN}
-    prior = bool(before.get("level_prior", False))
+    prior = bool(made["level_prior"])
     for name in VIEWS_OF:
         own, where = logits[name][shown[name]], levels[shown[name]]
         if not len(own):

@@ -120,6 +120,7 @@ class Job:
             learning_rate=recipe["learning_rate"],
             seed=recipe.get("seed", 1),
             precision=recipe.get("precision", "32-true"),
+            processes=recipe.get("processes", 1),
             threads=self.threads,
             workers=1,
             accelerator=self.accelerator,

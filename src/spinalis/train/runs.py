@@ -21,9 +21,9 @@ import yaml
 
 from spinalis.errors import OutputError, RecipeError
 from spinalis.formats.atomic import write_bytes
-from spinalis.models import Score
+from spinalis.models import Pack, Score, load_pack
 from spinalis.models.prepare import InputSpec
-from spinalis.train import grade, grade_rsna, header, levels, node, packs, triage, volumes
+from spinalis.train import adapt, grade, grade_rsna, header, levels, node, packs, triage, volumes
 from spinalis.train.data import open_images, rsna
 from spinalis.train.export import PackText
 from spinalis.train.packs import Job, Trained
@@ -33,7 +33,7 @@ from spinalis.train.recipes import NODES, load
 
 RECIPE, NETWORK, PACK_TEXT = "recipe.yaml", "network.pt", "pack.json"
 
-RUN_SETTINGS: Mapping[str, Any] = {"seed": 1, "precision": "32-true"}
+RUN_SETTINGS: Mapping[str, Any] = {"seed": 1, "precision": "32-true", "processes": 1}
 """Settings that every recipe has; precision as Lightning Fabric spells it, such as `bf16-mixed`."""
 
 
@@ -51,6 +51,7 @@ TASKS: Mapping[str, Task] = {
     "header": Task(train=header.train_header, build=header.build, trained=header.trained_header),
     "levels": Task(train=packs.train_levels, build=levels.build, trained=packs.trained_levels),
     "grade": Task(train=packs.train_grade, build=grade.build, trained=packs.trained_grade),
+    "adapt": Task(train=packs.train_grade, build=grade.build, trained=packs.trained_grade),
     **{name: Task(train=node.train_node, build=node.build, trained=node.trained_node) for name in NODES},
     volumes.NAME: Task(train=volumes.train, build=volumes.build, trained=volumes.trained),
 }
@@ -60,6 +61,8 @@ TASKS: Mapping[str, Task] = {
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
     """What to train. `data` holds open real images or a set in RSNA 2024 layout; None is simulation alone.
+
+    `start` is the folder of the pack that the recipe `adapt` adapts.
 
     `sources` are public sets that triage learns from besides: name (see `public_sets`) and path.
     """
@@ -72,6 +75,7 @@ class Order:
     scale: float = 1.0
     accelerator: str = "auto"
     sources: Sequence[tuple[str, Path]] = ()
+    start: Path | None = None
 
 
 def train(order: Order) -> Path:
@@ -98,7 +102,7 @@ def train(order: Order) -> Path:
         raise RecipeError(
             f"Recipe {order.recipe}: expected no public set, got {order.sources[0][0]}. Only triage learns from them."
         )
-    if on_rsna and order.recipe not in ("grade", *METHODS):
+    if on_rsna and order.recipe not in ("grade", "adapt", *METHODS):
         raise RecipeError(
             f"Recipe {order.recipe}: expected open real images as data, got a set in RSNA 2024 layout, which carries "
             "no labels for it. Train the recipe grade or that of a paper on it, or leave out --data."
@@ -108,16 +112,41 @@ def train(order: Order) -> Path:
     used = {"recipe": order.recipe, "data": data, "scale": order.scale, "settings": recipe}
     if order.sources:
         used["sources"] = [f"{name}={path}" for name, path in order.sources]
+    pack = None
+    if order.recipe == "adapt":
+        pack = _start(order, on_rsna=on_rsna)
+        recipe |= adapt.settings_of(pack)
+        used["from"] = pack.info.sha256
     _claim(order.folder, used)
     if order.recipe in METHODS:
         methods.train(order.recipe, recipe, job, order.data if on_rsna else None)
         return order.folder
-    if on_rsna and order.data is not None:
+    if pack is not None and order.data is not None:
+        trained = adapt.train_adapted(job, recipe, order.data, pack)
+    elif on_rsna and order.data is not None:
         trained = grade_rsna.train_grade(job, recipe, order.data)
     else:
         trained = TASKS[order.recipe].train(job, recipe)
     save(trained, order.folder)
     return order.folder
+
+
+def _start(order: Order, *, on_rsna: bool) -> Pack:
+    """The pack to adapt.
+
+    Raises:
+        RecipeError: no pack or no graded studies were given.
+    """
+    if order.start is None or not on_rsna:
+        missing = "no pack" if order.start is None else "no such set"
+        raise RecipeError(
+            f"Recipe adapt: expected a pack and a site's studies in RSNA 2024 layout, got {missing}. "
+            "Give --from PACK and --data ROOT."
+        )
+    pack = load_pack(order.start)
+    if pack.info.task != "grade":
+        raise RecipeError(f"Recipe adapt: expected a pack for task grade, got {pack.info.task}. Give another --from.")
+    return pack
 
 
 def changed(recipe: Mapping[str, Any], changes: Mapping[str, str]) -> dict[str, Any]:

@@ -46,6 +46,7 @@ class BagGrader(nn.Module):
 
     def __init__(self, channels: int = 1, widths: tuple[int, ...] = (16, 32, 64, 96)) -> None:
         super().__init__()
+        self.widths = widths
         self.encoders = nn.ModuleDict({view.name: _encoder(channels, widths) for view in VIEWS})
         self.sizes = [len(view.offsets_mm) for view in VIEWS]
         width = 2 * widths[-1]
