@@ -10,25 +10,25 @@ def raised(text: str | None) -> set[str]:
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("t2_tse_sag_LWS", {"t2", "spin_echo", "sagittal", "lumbar"}),
-        ("T1W_TSE SAG", {"t1", "spin_echo", "sagittal"}),
-        ("COR T2W_mDIXON_W LOMBAIRE", {"coronal", "t2", "dixon", "water", "lumbar"}),
-        ("sag_cspine", {"sagittal", "cervical", "spine"}),
-        ("SAG T2 T11-L5", {"sagittal", "t2"}),
-        ("AX T2* FE HWS", {"axial", "t2", "t2_star", "gradient_echo", "cervical"}),
-        ("EMERGENCY LSPINE STIR", {"lumbar", "spine", "stir"}),
-        ("dADC axiale", {"adc", "axial"}),
-        ("Schädel tra FLAIR", {"brain", "axial", "flair"}),
-        ("Wiederholung sag", {"sagittal"}),
-        ("COLUMNA DORSAL T1 SAG", {"spine", "thoracic", "t1", "sagittal"}),
-        ("3-pl loc", {"localizer"}),
-        ("", set()),
-        (None, set()),
+        ("t2_tse_sag_LWS", "t2 spin_echo sagittal lumbar"),
+        ("T1W_TSE SAG", "t1 spin_echo sagittal"),
+        ("COR T2W_mDIXON_W LOMBAIRE", "coronal t2 dixon water lumbar"),
+        ("sag_cspine", "sagittal cervical spine"),
+        ("SAG T2 T11-L5", "sagittal t2"),
+        ("AX T2* FE HWS", "axial t2 t2_star gradient_echo cervical"),
+        ("EMERGENCY LSPINE STIR", "lumbar spine stir"),
+        ("dADC axiale", "adc axial"),
+        ("Schädel tra FLAIR", "brain axial flair"),
+        ("Wiederholung sag", "sagittal"),
+        ("COLUMNA DORSAL T1 SAG", "spine thoracic t1 sagittal"),
+        ("3-pl loc", "localizer"),
+        ("", ""),
+        (None, ""),
     ],
     ids=str,
 )
-def test_words_of_several_vendors_and_languages_raise_their_flags(text: str | None, expected: set[str]) -> None:
-    assert raised(text) == expected
+def test_words_of_several_vendors_and_languages_raise_their_flags(text: str | None, expected: str) -> None:
+    assert raised(text) == set(expected.split())
 
 
 def test_case_and_underscores_do_not_count() -> None:
