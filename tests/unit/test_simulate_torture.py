@@ -26,9 +26,7 @@ from spinalis.vocabulary import Condition, Level, Plane
 
 NAMES = [kind.__name__ for kind in KINDS]
 
-OLDER_PACK = "the shipped levels pack was trained on an earlier simulator"
-
-BEYOND_THE_READER = {"stretched": OLDER_PACK, "wide_field": OLDER_PACK}
+BEYOND_THE_READER = {"wide_field": "a spine that fills a quarter of the picture is numbered wrongly now and then"}
 """Kinds that are not yet answered as they should be, and why."""
 
 EVERY_KIND = [

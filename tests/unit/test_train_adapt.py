@@ -108,7 +108,7 @@ def test_a_pack_is_adapted_judged_by_networks_that_left_out_and_says_so(pack: Pa
     found = runs.open_run(run)
     before = load_pack(pack)
     assert found.text.training_data[:2] == [
-        f"adapted from pack grade 0.1.0 (SHA-256 {before.info.sha256[:12]}), trained on:",
+        f"adapted from pack grade {before.info.version} (SHA-256 {before.info.sha256[:12]}), trained on:",
         "nothing",
     ]
     assert found.text.settings["operating_points"]["by"] == operating.KNOWN
