@@ -4,12 +4,12 @@ import pytest
 from spinalis.errors import SimulationError
 from spinalis.records import FloatArray
 from spinalis.simulate import coordinates, kernel
-from spinalis.simulate.anatomy import NAMES, PLANES, S1, VERTEBRAE, WHOLE_ALA, WHOLE_DISC, sample_subject
+from spinalis.simulate.anatomy import L1, NAMES, PLANES, S1, VERTEBRAE, WHOLE_ALA, WHOLE_DISC, sample_subject
 from spinalis.simulate.coordinates import Body, locate, warp
 from spinalis.simulate.disease import sample_disease
 from spinalis.simulate.grades import judge
 from spinalis.simulate.junction import Junction
-from spinalis.simulate.kernel import ANNULUS, CORTEX, NUCLEUS, OSTEOPHYTE
+from spinalis.simulate.kernel import ANNULUS, CORTEX, NUCLEUS, OSTEOPHYTE, PEDICLE
 from spinalis.simulate.pathology import shape
 from spinalis.simulate.render import tissue_at
 from spinalis.simulate.study import sample_body, simulate_study
@@ -111,6 +111,19 @@ def test_forcing_a_junction_leaves_the_rest_of_the_body_alone() -> None:
     for one in forced:
         np.testing.assert_array_equal(one.noise, free.noise)
         np.testing.assert_array_equal(one.planes["half_depth"][:20], free.planes["half_depth"][:20])
+
+
+def test_thirteenth_ribs_reach_beyond_the_transverse_process_and_leave_the_names() -> None:
+    kinds = (Junction.REGULAR, Junction.THIRTEENTH_RIBS)
+    (regular, subject), (ribbed, _) = (sample_body(np.random.default_rng(5), kind) for kind in kinds)
+    np.testing.assert_array_equal(regular.frames, ribbed.frames)
+    below, above = subject.frames[L1 + 1], subject.frames[L1]
+    middle = 0.37 * below[0] + 0.63 * above[0]
+    wall = subject.planes["half_depth"][L1]
+    for side in (-1, 1):
+        tip = middle + side * 50 * above[1] + (wall + 11) * above[2]
+        assert tissue_at(ribbed, *tip, L1)[0] in (PEDICLE, CORTEX)
+        assert tissue_at(regular, *tip, L1)[0] not in (PEDICLE, CORTEX)
 
 
 def test_an_unknown_junction_is_refused() -> None:

@@ -223,6 +223,9 @@ VERTEBRA_TYPE = np.dtype([(name, np.float64) for name in VERTEBRA_FIELDS])
 LESION_TYPE = np.dtype([(name, np.float64) for name in LESION_FIELDS])
 WHOLE_TYPE = np.dtype([(name, np.float64) for name in WHOLE_FIELDS])
 
+THIRTEENTH_RIB_MM = 58.0
+"""From the midline to the tip of a rudimentary rib of L1. An assumption."""
+
 CONTOUR_STEP_MM = 2.0
 WHOLE_DISC = 2.0
 """`remnant` of a disc that is no remnant; else the share of the end-plate that has not fused, 0..1."""
@@ -454,6 +457,8 @@ def _sample_vertebrae(rng: np.random.Generator, build: Build, planes: NDArray[np
     broad = rng.uniform(0.35, 0.6)
     if build.junction is Junction.SACRALIZED:
         out["ala"][first] = broad
+    if build.junction is Junction.THIRTEENTH_RIBS:
+        out["transverse"][L1] = THIRTEENTH_RIB_MM * size
     if build.junction is Junction.LUMBARIZED:
         out["transverse"][S1] = max(out["transverse"][S1], 40 * size)
     out["marrow"] = rng.normal(2.7, 0.4) - 1.0 * (age - 20) / 70 + rng.normal(0, 0.15, VERTEBRAE)

@@ -8,6 +8,9 @@ Levels are counted from the sacrum upwards: L5/S1 is the last well-formed disc, 
 of the body above it. So five levels exist in everybody, and a study of the lumbar spine alone can be read; counted
 from C2 the same disc may bear another name.
 
+Thirteenth ribs are the variant at the other end: the first lumbar vertebra bears a short pair, so that whoever counts
+ribs finds four lumbar vertebrae. The sacrum and the names counted from it stay. They are drawn on request only.
+
 Source:
     Well-formed against residual discs: O'Driscoll et al., Skeletal Radiol 1996 (types 1-2 residual, 3-4 well-formed).
     Broad transverse processes and their joints with the ala: Castellvi et al., Spine 1984. Frequency about 12 %, men
@@ -25,16 +28,17 @@ from spinalis.vocabulary import Level
 
 
 class Junction(StrEnum):
-    """How the lumbar spine meets the sacrum."""
+    """How the lumbar spine meets the sacrum, or the chest."""
 
     REGULAR = "regular"
     SACRALIZED = "sacralized L5"
     LUMBARIZED = "lumbarized S1"
+    THIRTEENTH_RIBS = "thirteenth ribs"
 
     @property
     def extra(self) -> int:
         """Well-formed lumbar discs more (1) or fewer (-1) than usual."""
-        return {Junction.REGULAR: 0, Junction.SACRALIZED: -1, Junction.LUMBARIZED: 1}[self]
+        return {Junction.SACRALIZED: -1, Junction.LUMBARIZED: 1}.get(self, 0)
 
 
 SHARES_MEN = {Junction.SACRALIZED: 0.06, Junction.LUMBARIZED: 0.05}

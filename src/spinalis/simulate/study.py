@@ -142,7 +142,7 @@ def simulate_study(  # noqa: PLR0913
         severity_boost: added to the standard normal score of every finding; 0 keeps the profile's frequencies.
         disease: parts of the drawn disease to replace, see `disease.forced`; lumbar profiles only.
         reader_noise: standard deviation that a reader adds to every score, kept beside the exact grades; see `grades`.
-        junction: forces the lumbosacral junction; another kind makes another study from there on.
+        junction: forces the lumbosacral junction or thirteenth ribs; another kind makes another study from there on.
 
     Raises:
         SimulationError: an unknown profile or junction, a negative seed or number, or numba is not installed.
