@@ -1,41 +1,22 @@
 import json
-import logging
 import math
-import signal
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from spinalis.apps import cli
 from tests.rsna import COLUMNS, write_answers, write_labels
+from tests.terminal import Run, in_this_process
 
-Run = Callable[..., tuple[int, str, str]]
 Files = tuple[Path, Path, dict[str, list[int]], dict[str, list[tuple[float, ...]]]]
 
 
 @pytest.fixture
 def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Run]:
     """Runs `spinalis evaluate rsna ARGUMENTS` in this process: exit code, stdout, stderr."""
-    logger = logging.getLogger("spinalis")
-    state = (logger.handlers, logger.level, logger.propagate)
-    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    monkeypatch.setenv("PYTHONSAFEPATH", "1")
-    monkeypatch.setattr("spinalis.apps.terminal.warnings.simplefilter", lambda action: None)
-
-    def call(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["spinalis", "evaluate", "rsna", *map(str, arguments)])
-        with pytest.raises(SystemExit) as left:
-            cli.main()
-        said = capsys.readouterr()
-        return int(left.value.code or 0), said.out, said.err
-
-    yield call
-    logger.handlers, logger.level, logger.propagate = state
-    for number, handler in handlers.items():
-        signal.signal(number, handler)
+    with in_this_process(monkeypatch, capsys, "evaluate", "rsna") as call:
+        yield call
 
 
 @pytest.fixture

@@ -1,39 +1,21 @@
-import logging
-import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from spinalis.apps import cli, train
-
-Run = Callable[..., tuple[int, str, str]]
+from spinalis.apps import train
+from tests.terminal import Run, in_this_process
 
 
 @pytest.fixture
 def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Run]:
     """Runs `spinalis ARGUMENTS` in this process: exit code, stdout, stderr."""
-    logger = logging.getLogger("spinalis")
-    state = (logger.handlers, logger.level, logger.propagate)
-    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    monkeypatch.setenv("PYTHONSAFEPATH", "1")
-    monkeypatch.setattr("spinalis.apps.terminal.warnings.simplefilter", lambda *_, **__: None)
-
-    def call(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["spinalis", *map(str, arguments)])
-        with pytest.raises(SystemExit) as left:
-            cli.main()
-        said = capsys.readouterr()
-        return int(left.value.code or 0), said.out, said.err
-
-    yield call
-    logger.handlers, logger.level, logger.propagate = state
-    for number, handler in handlers.items():
-        signal.signal(number, handler)
+    with in_this_process(monkeypatch, capsys) as call:
+        yield call
 
 
 @pytest.fixture

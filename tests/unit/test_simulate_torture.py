@@ -33,7 +33,7 @@ EVERY_KIND = [
     pytest.param(
         number,
         id=name,
-        marks=[pytest.mark.xfail(reason=BEYOND_THE_READER[name], strict=False)] if name in BEYOND_THE_READER else [],
+        marks=[pytest.mark.xfail(reason=BEYOND_THE_READER[name], strict=True)] if name in BEYOND_THE_READER else [],
     )
     for number, name in enumerate(NAMES)
 ]

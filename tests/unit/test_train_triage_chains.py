@@ -1,7 +1,4 @@
 import json
-import logging
-import signal
-import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +8,6 @@ import cv2
 import numpy as np
 import pytest
 
-from spinalis.apps import cli
 from spinalis.errors import RecipeError
 from spinalis.evaluate.triage import UNKNOWN, Slices
 from spinalis.evaluate.triage_tables import Chain, Judged
@@ -23,6 +19,7 @@ from spinalis.train.runs import Order
 from spinalis.train.triage_chains import Network, ask
 from spinalis.train.triage_sets import TestSet
 from spinalis.triage.hierarchy import load
+from tests.terminal import in_this_process
 
 TREE = load()
 SMALL = {"studies": "{}", "epochs": "2", "batch": "2", "size": "32", "backbone": "resnet10t"}
@@ -78,25 +75,10 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 @pytest.fixture
 def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Callable[..., Any]]:
     """Runs `spinalis evaluate triage ARGUMENTS` in this process on `GIVEN`: exit code, stdout, stderr."""
-    logger = logging.getLogger("spinalis")
-    state = (logger.handlers, logger.level, logger.propagate)
-    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    monkeypatch.setenv("PYTHONSAFEPATH", "1")
-    monkeypatch.setattr("spinalis.apps.terminal.warnings.simplefilter", lambda action: None)
     monkeypatch.setattr(triage_report.open_images, "find_root", lambda given: None)
     monkeypatch.setattr(triage_report.triage_sets, "simulated_set", lambda *given, **named: GIVEN)
-
-    def call(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["spinalis", "evaluate", "triage", *map(str, arguments)])
-        with pytest.raises(SystemExit) as left:
-            cli.main()
-        said = capsys.readouterr()
-        return int(left.value.code or 0), said.out, said.err
-
-    yield call
-    logger.handlers, logger.level, logger.propagate = state
-    for number, handler in handlers.items():
-        signal.signal(number, handler)
+    with in_this_process(monkeypatch, capsys, "evaluate", "triage") as call:
+        yield call
 
 
 def test_trained_chains_are_found_and_judged_from_the_command_line(

@@ -8,13 +8,12 @@ Source:
 """
 
 from dataclasses import dataclass, replace
-from enum import StrEnum
 
 import numpy as np
 
 from spinalis.records import FloatArray
 from spinalis.simulate.tissue import ENHANCEMENT_MMOL, MARROW_TISSUES, RELAXATION, Tissue, TissueTable
-from spinalis.vocabulary import Sequence
+from spinalis.vocabulary import Detail, Sequence
 
 T2W_DIXON_ECHO_MS = 60.0
 """A Dixon water image with this echo time or a longer one is T2w. Cited from memory."""
@@ -37,26 +36,8 @@ FAT_DIFFUSION_UM2_MS = 0.05
 """Fat hardly diffuses. Cited from memory."""
 
 
-class Contrast(StrEnum):
-    """Every kind of picture that the simulated scanner makes."""
-
-    T1W = "T1w"
-    T1_POST = "T1w post contrast"
-    T1_FLAIR = "T1 FLAIR"
-    T2W = "T2w"
-    T2W_FS = "T2w fat-saturated"
-    T2_SPACE = "T2w SPACE"
-    STIR = "STIR"
-    PD = "PD"
-    GRE = "T2*w"
-    DIXON_WATER = "Dixon water"
-    DIXON_FAT = "Dixon fat"
-    DIXON_IN = "Dixon in phase"
-    DIXON_OPPOSED = "Dixon opposed phase"
-    MYELOGRAPHY = "myelography"
-    DWI = "DWI"
-    ADC = "ADC"
-
+Contrast = Detail
+"""Every kind of picture that the simulated scanner makes."""
 
 T1_WEIGHTED = (Contrast.T1W, Contrast.T1_POST, Contrast.T1_FLAIR)
 T2_WEIGHTED = (Contrast.T2W, Contrast.T2W_FS, Contrast.T2_SPACE)

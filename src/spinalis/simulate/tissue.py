@@ -178,7 +178,6 @@ ENHANCEMENT_MMOL: dict[Tissue, float] = {
 """Contrast agent minutes after 0.1 mmol/kg, mmol/l of tissue; none elsewhere. Fitted by eye."""
 
 MARROW_TISSUES = (Tissue.MARROW, Tissue.PEDICLE, Tissue.OSTEOPHYTE)
-FAT_TISSUES = (Tissue.FAT, Tissue.EPIDURAL_FAT)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
