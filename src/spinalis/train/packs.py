@@ -222,8 +222,8 @@ def train_triage(job: Job, recipe: Mapping[str, Any]) -> Trained:
         limits=(
             *LIMITS,
             "Anatomy outside the spine is covered by crude simulation, one brain, one abdomen and one CT only.",
-            "Cord is proven on simulation only; on real lumbar slices it is called too often.",
-            "Cervical axial slices are often taken for other anatomy, and T2* or MT contrast for T1w or T2w.",
+            "Cord is proven on simulation only; on real cervical axial slices it is missed in more than half.",
+            "Of real cervical axial slices a third is taken for other anatomy; MT contrast at times for T1w or T2w.",
         ),
     )
     return trained_triage(network, text)
