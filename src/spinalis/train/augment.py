@@ -11,7 +11,10 @@ from spinalis.records import FloatArray, Image
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spread:
-    """How far an augmentation may go. Angles in degrees, shift as a fraction of the input, the rest as log-factors."""
+    """How far an augmentation may go. Angles in degrees, shift as a fraction of the input, the rest as log-factors.
+
+    `mirrored` is the share of pictures that are flipped left to right.
+    """
 
     rotation_deg: float = 10.0
     shift: float = 0.12
@@ -21,6 +24,7 @@ class Spread:
     noise: float = 0.04
     blur: float = 1.0
     bias: float = 0.35
+    mirrored: float = 0.0
 
 
 def draw_matrix(rng: np.random.Generator, base: FloatArray, spec: InputSpec, spread: Spread) -> FloatArray:
@@ -29,7 +33,8 @@ def draw_matrix(rng: np.random.Generator, base: FloatArray, spec: InputSpec, spr
     scale = np.exp(rng.uniform(-spread.scale, spread.scale))
     aspect = np.exp(rng.uniform(-spread.aspect, spread.aspect) / 2)
     turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-    linear = scale * turn @ np.diag([aspect, 1 / aspect])
+    flip = -1.0 if spread.mirrored and rng.random() < spread.mirrored else 1.0
+    linear = scale * turn @ np.diag([flip * aspect, 1 / aspect])
     centre = np.array([(spec.width - 1) / 2, (spec.height - 1) / 2])
     shift = rng.uniform(-spread.shift, spread.shift, 2) * (spec.width, spec.height)
     offset = centre + shift - linear @ centre

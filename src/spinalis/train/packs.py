@@ -38,11 +38,14 @@ VERSION = "0.2.0"
 TRAINING_SEED, CALIBRATION_SEED = 11, 12
 """Seeds of the simulated studies; that of the benchmark set, on which packs are judged, differs from both."""
 
-STUDIES: Mapping[str, int] = {"lumbar-balanced": 240, "cervical": 56, "thoracic": 44, "other": 90}
+STUDIES: Mapping[str, int] = {"lumbar-balanced": 240, "cervical": 150, "thoracic": 80, "whole": 20, "other": 130}
 CALIBRATION_STUDIES: Mapping[str, int] = {"lumbar": 60, "cervical": 8, "thoracic": 8, "other": 16}
 
 TRIAGE_SHARES = (0.45, 0.2, 0.35)
-"""Shares of the batches: simulated spines, simulated other anatomy, real slices (evenly over sources)."""
+"""Shares of the batches: simulated spines, simulated other anatomy, real slices.
+
+A real source weighs as much as the square root of its patients: one subject is not drawn as often as two hundred.
+"""
 
 MOST_SLICES = 10_000
 """Of each set that `--source` adds, at most so many slices are kept in memory (37 kB each), drawn by seed."""
@@ -189,10 +192,12 @@ def make_levels(job: Job) -> None:
 
 def train_triage(job: Job, recipe: Mapping[str, Any]) -> Trained:
     """Train the triage trunk and calibrate its heads."""
-    spines = [file for name in ("lumbar-balanced", "cervical", "thoracic") for file in job.studies(name)]
+    spines = [file for name in STUDIES if name != "other" for file in job.studies(name)]
     groups = [triage.simulated_examples(spines), triage.simulated_examples(job.studies("other"))]
-    sources = {**_real_sources(job.data, TRAINING), **_public_sources(job.sources, TRAINING)}
-    shares = [*TRIAGE_SHARES[:2], *[TRIAGE_SHARES[2] / max(1, len(sources)) for _ in sources]]
+    real = {**_real_sources(job.data, TRAINING), **_public_sources(job.sources, TRAINING)}
+    sources = {name: [example for _, example in found] for name, found in real.items()}
+    weights = np.sqrt([len({patient for patient, _ in found}) for found in real.values()])
+    shares = [*TRIAGE_SHARES[:2], *(TRIAGE_SHARES[2] * weights / max(1.0, weights.sum()))]
     shares = [*(np.array(shares) * (1 - job.redrawn_share)), job.redrawn_share]
     redrawn = triage.resynthesized_examples(job.other_contrasts())
     groups += [*sources.values(), redrawn]
@@ -352,17 +357,21 @@ def mixed(first: Sequence[levels.Example], second: Sequence[levels.Example], sha
     return [*first, *[second[i * len(second) // wanted] for i in range(wanted)]]
 
 
-def _real_sources(root: Path | None, subset: str) -> dict[str, list[triage.Example]]:
-    sources: dict[str, list[triage.Example]] = {}
+_Sources = dict[str, list[tuple[str, triage.Example]]]
+"""Source -> its slices, each with its patient."""
+
+
+def _real_sources(root: Path | None, subset: str) -> _Sources:
+    sources: _Sources = {}
     for item in open_images.read(root, subset) if root else ():
         example = triage.Example(image=to_bytes(item.image), labels=_classes(item.labels))
-        sources.setdefault(item.source, []).append(example)
+        sources.setdefault(item.source, []).append((item.patient, example))
     return sources
 
 
-def _public_sources(given: Sequence[tuple[str, Path]], subset: str) -> dict[str, list[triage.Example]]:
+def _public_sources(given: Sequence[tuple[str, Path]], subset: str) -> _Sources:
     """Examples of public sets, fitted to the size of the simulated ones; slices without any contrast are left out."""
-    sources: dict[str, list[triage.Example]] = {}
+    sources: _Sources = {}
     for name, path in given:
         items = public_sets.drawn(public_sets.read(name, path, subset), MOST_SLICES, TRAINING_SEED)
         if not items:
@@ -371,7 +380,7 @@ def _public_sources(given: Sequence[tuple[str, Path]], subset: str) -> dict[str,
             image = item.image
             if image.std() > 0:
                 example = triage.Example(image=fitted(image, np.eye(2, 3), TRIAGE_SIZE), labels=_classes(item.labels))
-                sources.setdefault(item.source, []).append(example)
+                sources.setdefault(item.source, []).append((item.patient, example))
     return sources
 
 

@@ -27,7 +27,11 @@ CLASSES = {
     "sequence": len(SEQUENCES),
     "cord": 1,
 }
-SPREAD = Spread(rotation_deg=12.0, shift=0.06, scale=0.25, aspect=0.15, gamma=0.25, noise=0.05)
+SPREAD = Spread(
+    rotation_deg=15.0, shift=0.08, scale=0.35, aspect=0.2, gamma=0.4, noise=0.06, blur=1.5, bias=0.9, mirrored=0.3
+)
+"""Wide, as what is read differs from what is trained on: surface coils brighten one side by a factor of several."""
+
 UNKNOWN = -1
 
 
