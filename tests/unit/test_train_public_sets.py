@@ -69,8 +69,9 @@ def test_public_slices_join_the_training_of_the_triage_trunk(tree: Path, monkeyp
     (examples,) = found.values()
     assert list(found) == ["folder-mine"]
     assert len(examples) == len(training) < 30
-    assert {example.image.shape for example in examples} == {(TRIAGE_SIZE, TRIAGE_SIZE)}
-    assert {tuple(example.labels) for example in examples} == {(0, 2, -1, 0, -1)}
+    assert len({patient for patient, _ in examples}) == len(examples)
+    assert {example.image.shape for _, example in examples} == {(TRIAGE_SIZE, TRIAGE_SIZE)}
+    assert {tuple(example.labels) for _, example in examples} == {(0, 2, -1, 0, -1)}
     monkeypatch.setattr(packs, "MOST_SLICES", 5)
     assert len(packs._public_sources([("folder", tree)], "training")["folder-mine"]) in (4, 5)
 
@@ -94,6 +95,22 @@ def test_a_public_set_gets_its_share_of_the_real_batches_and_its_line_in_the_car
     assert len(given["groups"][2]) > 0
     assert f"{len(given['groups'][2])} real slices: folder-mine" in card
     assert "of these, --source folder is pictures of the user's own, a folder per class" in card
+
+
+def test_a_source_weighs_as_the_square_root_of_its_patients(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    given: dict[str, Any] = {}
+    example = packs.triage.Example(image=np.zeros((8, 8), np.uint8), labels=np.zeros(5, np.int8))
+    monkeypatch.setattr(packs.Job, "studies", lambda *_: [])
+    monkeypatch.setattr(packs.triage, "train", lambda groups, shares, *_: given.update(shares=list(shares)))
+    monkeypatch.setattr(packs.triage, "calibrate", lambda *_: {})
+    found = {"many": [(str(patient), example) for patient in range(9)], "one": [("a", example)] * 50}
+    monkeypatch.setattr(packs, "_public_sources", lambda *_: found)
+    packs.train_triage(
+        packs.Job(data=None, runs=tree, out=tree), {"size": 32, "steps": 4, "batch": 2, "learning_rate": 1e-3}
+    )
+    many, one = given["shares"][2:4]
+    assert many == pytest.approx(3 * one)
+    assert many + one == pytest.approx(packs.TRIAGE_SHARES[2])
 
 
 def test_a_set_without_a_patient_to_train_on_is_refused(tree: Path) -> None:
