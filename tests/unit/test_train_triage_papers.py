@@ -53,6 +53,12 @@ def test_chains_are_trained_once_each_node_from_its_anatomy(
     assert (tmp_path / "judged" / "errors.html").exists()
 
 
+def test_a_setting_is_of_every_node_or_of_one() -> None:
+    given = ["epochs=2", "triage-cord:epochs=9", "size=96"]
+    assert triage_papers._settings(given, "triage-cord") == {"epochs": "9", "size": "96"}
+    assert triage_papers._settings(given, "triage-view") == {"epochs": "2", "size": "96"}
+
+
 def test_a_page_without_marks_is_told(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
     page.write_text("<!-- chains -->\nno end")

@@ -33,7 +33,7 @@ def train_chains(given: argparse.Namespace, root: Path) -> None:
                     recipe=name,
                     folder=root / f"{backbone}-{name}",
                     data=given.data,
-                    changes={"backbone": backbone, **_settings(given.set), **start},
+                    changes={"backbone": backbone, **_settings(given.set, name), **start},
                     jobs=given.jobs,
                     scale=given.scale,
                     accelerator=given.accelerator,
@@ -103,7 +103,13 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--judged", type=float, default=1.0, help="share of the simulated studies that judge")
     parser.add_argument("--data", type=Path, help="folder of the open real images")
     parser.add_argument("--backbones", nargs="+", default=list(BACKBONES), help="of timm")
-    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a setting of every node")
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="a setting of every node, or as triage-cord:KEY=VALUE of one",
+    )
     parser.add_argument("--set-volumes", action="append", default=[], metavar="KEY=VALUE", help="one of body-series")
     parser.add_argument("--page", type=Path, default=PAGE, help="page with the marks of the tables")
     parser.add_argument("--jobs", type=int, default=2, help="simulating processes")
@@ -117,8 +123,11 @@ def _train(order: Order) -> None:
         runs.train(order)
 
 
-def _settings(given: Sequence[str]) -> Mapping[str, str]:
-    return dict(item.split("=", 1) for item in given)
+def _settings(given: Sequence[str], recipe: str = "") -> Mapping[str, str]:
+    """KEY=VALUE for every recipe; RECIPE:KEY=VALUE, for one, wins."""
+    pairs = [item.split("=", 1) for item in given]
+    everywhere = {key: value for key, value in pairs if ":" not in key}
+    return everywhere | {key.removeprefix(f"{recipe}:"): value for key, value in pairs if key.startswith(f"{recipe}:")}
 
 
 if __name__ == "__main__":
