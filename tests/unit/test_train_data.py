@@ -1,14 +1,16 @@
 from pathlib import Path
 
 import cv2
+import nibabel
 import numpy as np
 import pytest
 
 from spinalis.errors import RecipeError
 from spinalis.train import levels, recipes, triage
 from spinalis.train.data import open_images, spider
+from spinalis.train.data.real_slice import Labels
 from spinalis.train.data.simulated import class_of, fitted, to_bytes
-from spinalis.vocabulary import Region, Sequence
+from spinalis.vocabulary import Anatomy, Plane, Region, Sequence
 
 COLUMNS = "file,patient,sequence,width,height,plane,region,subset,keypoints," + ",".join(
     f"{axis}_{level}" for level in ("L1L2", "L2L3", "L3L4", "L4L5", "L5S1") for axis in "xy"
@@ -87,6 +89,29 @@ def test_the_folder_of_real_images_is_found_where_it_is_said_to_be(
     monkeypatch.delenv(open_images.ENVIRONMENT)
     monkeypatch.chdir(tree)
     assert open_images.find_root() is None
+
+
+def test_real_slices_come_in_series_without_their_blank_slices(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    volume = np.random.default_rng(0).random((5, 30, 20)).astype(np.float32)
+    volume[2] = 0.0  # along the patient's left-right axis
+    affine = np.diag([4.0, 1.0, 1.0, 1.0])
+    nibabel.save(nibabel.Nifti1Image(volume, affine), tree / "neck.nii.gz")
+    (tree / "spider_t2space_slabs" / "8").mkdir()
+    for number in range(3):
+        cv2.imwrite(str(tree / "spider_t2space_slabs" / "8" / f"{number:03d}.png"), np.eye(9, dtype=np.uint8) * 90)
+    labels = Labels(anatomy=Anatomy.MR_SPINE, region=Region.CERVICAL)
+    one = open_images._Volume(path="neck.nii.gz", patient="neck", subset="validation", labels=labels)
+    monkeypatch.setattr(open_images, "_VOLUMES", (one,))
+    found = list(open_images.read_series(tree, "validation"))
+    assert [(item.source, len(item.series.slices), len(item.labels)) for item in found] == [
+        (spider.FOLDER, 1, 1),
+        ("spider_t2space_slabs", 3, 3),
+        ("neck", 4, 4),
+    ]
+    assert all(item.pixels.load(index).std() > 0 for item in found[1:] for index in range(len(item.labels)))
+    assert [slice_.plane is None for item in found for slice_ in item.pixels.slices] == [True] * 8
+    assert {label.plane for label in found[2].labels} == {Plane.SAGITTAL}
+    assert found[2].pixels.load(2).shape == (20, 30), "conventional display: head up"
 
 
 def test_no_subject_is_trained_on_and_judged_on() -> None:

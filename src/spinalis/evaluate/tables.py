@@ -1,6 +1,7 @@
 """Tables of figures, set out as Markdown for the docs and the model cards."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from spinalis.evaluate.metrics import Share
@@ -49,6 +50,17 @@ def percent(share: Share) -> str:
         return UNDEFINED
     low, high = share.interval
     return f"{100 * share.value:.1f} % ({share.count}/{share.total}; {100 * low:.1f}–{100 * high:.1f})"
+
+
+def share_right(found: Sequence[tuple[bool, str]]) -> str:
+    """The share of right answers among pairs of (right, true word), as a cell."""
+    return percent(Share(count=sum(right for right, _ in found), total=len(found))) if found else UNDEFINED
+
+
+def share_of_most_frequent(found: Sequence[tuple[bool, str]]) -> str:
+    """The share of the most frequent true word, as a cell: the constant answer."""
+    words = [word for _, word in found]
+    return percent(Share(count=max(map(words.count, set(words)), default=0), total=len(words)))
 
 
 def _line(cells: tuple[str, ...], escape: bool = True) -> str:

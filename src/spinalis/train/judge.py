@@ -11,21 +11,18 @@ import numpy as np
 
 from spinalis.evaluate import levels as level_measures
 from spinalis.evaluate import metrics, rsna
-from spinalis.evaluate.metrics import IntArray, Share
-from spinalis.evaluate.tables import UNDEFINED, Table, number, percent
-from spinalis.formats import read_studies
+from spinalis.evaluate.metrics import IntArray
+from spinalis.evaluate.tables import Table, number, percent, share_of_most_frequent, share_right
 from spinalis.geometry import to_patient
-from spinalis.localize import locate
 from spinalis.models import Pack, load_packs, select
 from spinalis.pipeline import read_study
-from spinalis.records import FloatArray, Graded, Header, Image, Reading, Series, SeriesLabel, Slice
+from spinalis.records import FloatArray, Graded, Reading, SeriesLabel
 from spinalis.simulate.benchmark import benchmark_studies, recipe
 from spinalis.simulate.study import SimulatedStudy
-from spinalis.train import coverage
-from spinalis.train.data import open_images, spider
-from spinalis.triage import label_series
+from spinalis.train import coverage, judge_real
+from spinalis.train.data import open_images
+from spinalis.train.judge_real import HEADS
 from spinalis.vocabulary import CONDITIONS, LEVELS, SEVERITIES
-from spinalis.vocabulary import Sequence as Contrast
 
 BENCHMARK = "v1"
 """The benchmark set that packs are judged on."""
@@ -35,153 +32,6 @@ JUDGED_SEED, _ = recipe(BENCHMARK)
 
 JUDGED_STUDIES = 50
 """The first so many studies of the set, all lumbar, are read."""
-
-HEADS = ("anatomy", "region", "plane", "sequence")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RealLevels:
-    """Levels on real slices of one contrast, beside the answer without a look."""
-
-    sequence: Contrast
-    found: level_measures.LevelAgreement
-    no_skill: level_measures.LevelAgreement
-
-
-def picture(image: Image, key: str = "picture") -> Series:
-    """One picture without header or positions, as a series."""
-    return Series(
-        key=key,
-        number=None,
-        header=Header(),
-        rows=image.shape[0],
-        columns=image.shape[1],
-        slices=(Slice(file=key),),
-        load=lambda _: image,
-    )
-
-
-def located(items: Sequence[spider.MidSagittal], pack: Pack) -> FloatArray:
-    """(N, 5, 2) points found on real slices, (x, y) in pixels; NaN where no chain was seen."""
-    points = np.full((len(items), len(LEVELS), 2), np.nan)
-    for row, item in enumerate(items):
-        for column, mark in enumerate(locate(picture(item.load()), pack)):
-            points[row, column] = (mark.location.column, mark.location.row)
-    return points
-
-
-def real_levels(root: Path, pack: Pack, subset: str = "validation") -> tuple[RealLevels, ...]:
-    """Judge the localizer on the SPIDER patients of a subset; the no-skill answer is the training patients' mean."""
-    items = [item for item in spider.read(root) if item.points is not None]
-    training = np.stack([item.points for item in items if item.subset == "training" and item.points is not None])
-    mean = level_measures.mean_position(training)
-    found = []
-    for sequence in (Contrast.T2W, Contrast.T1W):
-        chosen = [item for item in items if item.subset == subset and item.sequence is sequence]
-        sizes = np.array([item.load().shape[::-1] for item in chosen], float)[:, None]
-        truth = np.stack([item.points for item in chosen if item.points is not None]) * sizes - 0.5
-        found.append(
-            RealLevels(
-                sequence=sequence,
-                found=level_measures.judge(located(chosen, pack), truth),
-                no_skill=level_measures.judge(mean * sizes - 0.5, truth),
-            )
-        )
-    return tuple(found)
-
-
-def real_levels_table(found: Sequence[RealLevels]) -> Table:
-    """One row per contrast, and its no-skill row."""
-    rows = []
-    for item in found:
-        for name, result in ((item.sequence.value, item.found), ("no skill (mean position)", item.no_skill)):
-            rows.append(
-                (
-                    name,
-                    percent(result.all_right),
-                    percent(result.shifted_one),
-                    percent(result.shifted_more),
-                    number(result.median_percent, 1),
-                )
-            )
-    return Table(
-        title="Levels on real patients: SPIDER, validation",
-        columns=("slices", "all five right", "one level off", "further off", "median error, % of pitch"),
-        rows=tuple(rows),
-        notes=(
-            "Real mid-sagittal slices of patients not used in training; error along the spine, right below half the "
-            "pitch; 95 % Wilson intervals. About 5 % of patients have a transitional junction where readers disagree.",
-        ),
-    )
-
-
-def real_triage_table(root: Path, pack: Pack) -> Table:
-    """Every head on single real slices, from pixels alone, by source; held-out patients and sources only."""
-    hits: dict[tuple[str, str], list[tuple[bool, str]]] = {}
-    for item in open_images.read(root, "validation"):
-        label = label_series(picture(item.image), pack)
-        for head in HEADS:
-            truth = getattr(item.labels, head)
-            if truth is not None and label.slices:
-                right = getattr(label.slices[0], head).label is truth
-                hits.setdefault((item.source, head), []).append((right, str(truth)))
-    sources = list(dict.fromkeys(source for source, _ in hits))
-    rows = []
-    for source in sources:
-        cells = [share_right(hits.get((source, head), [])) for head in HEADS]
-        rows.append((source, *cells))
-    pooled = {head: [hit for (_, name), found in hits.items() if name == head for hit in found] for head in HEADS}
-    rows.append(("all, pooled by slice", *[share_right(pooled[head]) for head in HEADS]))
-    rows.append(("no skill (most frequent class)", *[share_of_most_frequent(pooled[head]) for head in HEADS]))
-    return Table(
-        title="Triage of single real slices, from pixels alone",
-        columns=("source (held out)", *HEADS),
-        rows=tuple(rows),
-        notes=(
-            "Slices of one series are not independent, so the intervals are too narrow; SPIDER patients are of the "
-            "validation subset, every other source is one subject that was never trained on.",
-        ),
-    )
-
-
-def share_right(found: Sequence[tuple[bool, str]]) -> str:
-    """The share of right answers among pairs of (right, true word), as a cell."""
-    return percent(Share(count=sum(right for right, _ in found), total=len(found))) if found else UNDEFINED
-
-
-def share_of_most_frequent(found: Sequence[tuple[bool, str]]) -> str:
-    """The share of the most frequent true word, as a cell: the constant answer."""
-    words = [word for _, word in found]
-    return percent(Share(count=max(map(words.count, set(words)), default=0), total=len(words)))
-
-
-def real_dicom_table(root: Path, packs: tuple[Pack, ...]) -> Table:
-    """What a whole reading says of every real DICOM series at hand."""
-    rows = []
-    for folder in sorted({file.parent for file in (root / "dicom").rglob("*.dcm")}):
-        for study in read_studies(folder):
-            reading = read_study(study, packs)
-            for label in reading.series:
-                confidence = [mark.confidence for mark in reading.levels]
-                levels = f"{len(confidence)}, mean confidence {np.mean(confidence):.2f}" if confidence else "none"
-                rows.append(
-                    (
-                        str(folder.relative_to(root / "dicom")),
-                        *[f"{found.label} {found.probability:.2f}" for found in (label.anatomy, label.region)],
-                        *[str(found.label) for found in (label.plane, label.sequence)],
-                        levels,
-                        "read" if reading.graded else "refused",
-                    )
-                )
-    return Table(
-        title="Whole readings of the real DICOM series",
-        columns=("series", "anatomy", "region", "plane", "sequence", "levels", "answer"),
-        rows=tuple(rows),
-        notes=(
-            "The MPRAGE brain and both SPIDER patients took part in training; the FLASH brain and the chest CT did "
-            "not. Refused: exit code 4, with the reason in the report.",
-        ),
-    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -399,9 +249,10 @@ def tables(packs: tuple[Pack, ...], root: Path | None, studies: int = JUDGED_STU
     """Every table of `docs/results.md`, in order; the real ones only where the real images are at hand."""
     found: list[Table] = []
     if root is not None:
-        found.append(real_levels_table(real_levels(root, select(packs, "localize"))))
-        found.append(real_dicom_table(root, packs))
-        found.append(real_triage_table(root, select(packs, "triage")))
+        found.append(judge_real.levels_table(judge_real.real_levels(root, select(packs, "localize"))))
+        found.append(judge_real.dicom_table(root, packs))
+        found.append(judge_real.triage_table(root, select(packs, "triage")))
+        found.append(judge_real.series_table(root, packs))
     judged = read_simulated(packs, studies)
     truth, probabilities = grades(judged)
     found += [simulated_triage_table(judged), simulated_levels_table(judged)]

@@ -21,7 +21,7 @@ from spinalis.grade.grade import VIEWS_OF
 from spinalis.localize.decode import CHANNELS
 from spinalis.models import Score, load_pack, load_packs
 from spinalis.models.pack import DEFAULT_FOLDER
-from spinalis.train import grade, judge, levels, operating, triage
+from spinalis.train import grade, judge, judge_real, levels, operating, triage
 from spinalis.train.data import open_images, public_sets, resynthesized, spider
 from spinalis.train.data.real_slice import TRAINING, Labels
 from spinalis.train.data.simulated import TRIAGE_SIZE, Harvest, class_of, fingerprint, fitted, harvest, to_bytes
@@ -177,7 +177,7 @@ def make_levels(job: Job) -> None:
     trained = train_levels(job, job.recipe("levels"))
     trained.export(job.out / "levels")
     if job.data:
-        found = judge.real_levels(job.data, load_pack(job.out / "levels"))
+        found = judge_real.real_levels(job.data, load_pack(job.out / "levels"))
         figures = "; ".join(
             f"{item.sequence.value}: all five levels right {percent(item.found.all_right)}, no skill "
             f"{percent(item.no_skill.all_right)}"
@@ -244,7 +244,7 @@ def make_triage(job: Job) -> None:
     trained = train_triage(job, job.recipe("triage"))
     trained.export(job.out / "triage")
     if job.data:
-        table = judge.real_triage_table(job.data, load_pack(job.out / "triage"))
+        table = judge_real.triage_table(job.data, load_pack(job.out / "triage"))
         right, floor = table.rows[-2], table.rows[-1]
         figures = "; ".join(
             f"{head} {right[column]}, no skill {floor[column]}"

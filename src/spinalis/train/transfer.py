@@ -19,14 +19,13 @@ from spinalis.errors import RecipeError
 from spinalis.evaluate import levels as level_measures
 from spinalis.evaluate import metrics
 from spinalis.evaluate.metrics import IntArray, Share
-from spinalis.evaluate.tables import UNDEFINED, Table, number, percent
+from spinalis.evaluate.tables import UNDEFINED, Table, number, percent, share_of_most_frequent, share_right
 from spinalis.localize import locate
 from spinalis.models import Pack, load_packs
 from spinalis.models.prepare import fit_matrix, prepare
 from spinalis.records import FloatArray, Image
 from spinalis.train.data import open_images, slabs, spider
-from spinalis.train.data.real_slice import RealSlice
-from spinalis.train.judge import picture, share_of_most_frequent, share_right
+from spinalis.train.data.real_slice import RealSlice, picture
 from spinalis.triage.header import ANATOMIES, PLANES, REGIONS, SEQUENCES
 from spinalis.vocabulary import LEVELS
 from spinalis.vocabulary import Sequence as Contrast

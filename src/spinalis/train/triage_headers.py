@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from spinalis.evaluate.metrics import Share
-from spinalis.evaluate.tables import Table, percent
+from spinalis.evaluate.tables import Table, percent, share_of_most_frequent
 from spinalis.formats.atomic import write_bytes
 from spinalis.models import Pack, load_packs, select
 from spinalis.models.prepare import fit_matrix, prepare
@@ -23,7 +23,7 @@ from spinalis.records import FloatArray
 from spinalis.train.data.header_examples import Spoiling, named, spoilt
 from spinalis.train.data.header_studies import header_series
 from spinalis.train.data.simulated import WORDS
-from spinalis.train.judge import JUDGED_SEED, share_of_most_frequent
+from spinalis.train.judge import JUDGED_SEED
 from spinalis.train.packs import CALIBRATION_SEED, CALIBRATION_STUDIES, Job
 from spinalis.triage.fuse import EQUAL_WEIGHTS, fuse, vote
 from spinalis.triage.header import ANATOMIES, OUTPUTS, REGIONS, SEQUENCES, HeaderView, Vector, features, view_of

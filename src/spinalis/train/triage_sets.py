@@ -23,9 +23,9 @@ from spinalis.simulate.study import simulate_study
 from spinalis.train import grade
 from spinalis.train.data import open_images
 from spinalis.train.data.node_slices import facts_of, known
-from spinalis.train.data.real_slice import VALIDATION
+from spinalis.train.data.real_slice import VALIDATION, picture
 from spinalis.train.data.simulated import CORD, NO_CORD, TRIAGE_SIZE, WORDS, fingerprint, fit_picture, slice_arrays
-from spinalis.train.judge import JUDGED_SEED, picture
+from spinalis.train.judge import JUDGED_SEED
 from spinalis.train.recipes import load
 from spinalis.triage import label_series
 from spinalis.triage.hierarchy import Facts, Hierarchy

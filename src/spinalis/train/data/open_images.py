@@ -8,14 +8,18 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import groupby
 from pathlib import Path
 
 from spinalis.errors import RecipeError
+from spinalis.records import Series
 from spinalis.train.data import spider
-from spinalis.train.data.real_slice import Labels, RealSlice, slices_of
+from spinalis.train.data.real_slice import Labels, RealSlice, pictures, series_of, shown, slices_of, with_plane
 from spinalis.vocabulary import Anatomy, Plane, Region, Sequence
 
 ENVIRONMENT = "SPINALIS_REAL_DATA"
+_SLABS = "spider_t2space_slabs"
+_PICTURES = (spider.FOLDER, _SLABS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,13 +103,13 @@ def read(root: Path, subset: str) -> Iterator[RealSlice]:
                 patient=f"spider-{item.patient}",
                 subset=subset,
             )
-    for folder in sorted((root / "spider_t2space_slabs").iterdir()):
+    for folder in sorted((root / _SLABS).iterdir()):
         if subsets.get(folder.name) == subset:
             for file in sorted(folder.glob("[0-9][0-9][0-9].png")):
                 yield RealSlice(
                     load=partial(spider.load_png, file),
                     labels=_lumbar(Sequence.T2W),
-                    source="spider_t2space_slabs",
+                    source=_SLABS,
                     patient=f"spider-{folder.name}",
                     subset=subset,
                 )
@@ -114,15 +118,65 @@ def read(root: Path, subset: str) -> Iterator[RealSlice]:
             yield from _slices_of(volume, root)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RealSeries:
+    """A series as it is read, the same as mere `pixels` in conventional display, and the labels of each slice."""
+
+    series: Series
+    pixels: Series
+    labels: tuple[Labels, ...]
+    source: str
+    patient: str
+
+
+def read_series(root: Path, subset: str) -> Iterator[RealSeries]:
+    """What `read` yields, in series: a mid-sagittal picture is one of its own, a slab or a volume is one.
+
+    Slices without any contrast are left out of both series.
+    """
+    single = [item for item in read(root, subset) if item.source in _PICTURES]
+    for _, group in groupby(enumerate(single), lambda pair: _series_key(*pair)):
+        items = [item for _, item in group]
+        series = pictures([item.load for item in items], items[0].patient)
+        labels = tuple(item.labels for item in items)
+        yield RealSeries(series=series, pixels=series, labels=labels, source=items[0].source, patient=items[0].patient)
+    for volume in _VOLUMES:
+        for series in series_of(root / volume.path) if volume.subset == subset else ():
+            yield _seen(volume, series)
+
+
+def _series_key(number: int, item: RealSlice) -> str:
+    return item.patient if item.source == _SLABS else str(number)
+
+
+def _seen(volume: _Volume, whole: Series) -> RealSeries:
+    places = [index for index in range(len(whole.slices)) if whole.load(index).std() > 0]
+    series = replace(
+        whole, slices=tuple(whole.slices[place] for place in places), load=lambda index: whole.load(places[index])
+    )
+    count = range(len(places))
+    return RealSeries(
+        series=series,
+        pixels=pictures([partial(shown, series, index) for index in count], volume.patient),
+        labels=tuple(with_plane(volume.labels, series, index) for index in count),
+        source=_source_of(volume),
+        patient=volume.patient,
+    )
+
+
 def _lumbar(sequence: Sequence) -> Labels:
     return Labels(anatomy=_SPINE, region=Region.LUMBAR, plane=Plane.SAGITTAL, sequence=sequence)
+
+
+def _source_of(volume: _Volume) -> str:
+    return Path(volume.path).name.split(".")[0]
 
 
 def _slices_of(volume: _Volume, root: Path) -> Iterator[RealSlice]:
     slices = slices_of(
         root / volume.path,
         volume.labels,
-        source=Path(volume.path).name.split(".")[0],
+        source=_source_of(volume),
         patient=volume.patient,
         subset=volume.subset,
     )

@@ -3,7 +3,7 @@
 Pixels come late: a record holds a loader, so that a set of a million pictures can be listed and drawn from.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from hashlib import sha256
@@ -16,8 +16,9 @@ from spinalis.errors import InputError, RecipeError
 from spinalis.formats import read_studies
 from spinalis.geometry import display_matrix, patient_plane
 from spinalis.models.prepare import resample
-from spinalis.records import FloatArray, Image, Series
-from spinalis.vocabulary import Anatomy, Plane, Region, Sequence
+from spinalis.records import FloatArray, Header, Image, Series, Slice
+from spinalis.vocabulary import Anatomy, Plane, Region
+from spinalis.vocabulary import Sequence as Contrast
 
 TRAINING, VALIDATION = "training", "validation"
 VALIDATION_SHARE = 0.2
@@ -34,7 +35,7 @@ class Labels:
     anatomy: Anatomy | None = None
     region: Region | None = None
     plane: Plane | None = None
-    sequence: Sequence | None = None
+    sequence: Contrast | None = None
     cord: bool | None = None
     part: str | None = None
 
@@ -115,6 +116,25 @@ def shown(series: Series, index: int) -> Image:
     turn = display_matrix(series.slices[index].plane, *image.shape)
     shape = image.shape if turn[0, 0] else image.shape[::-1]
     return resample(image, turn, (shape[0], shape[1]))
+
+
+def picture(image: Image, key: str = "picture") -> Series:
+    """One picture without header or positions, as a series."""
+    return pictures([lambda: image], key)
+
+
+def pictures(loads: Sequence[Callable[[], Image]], key: str) -> Series:
+    """Pictures of one shape without header or positions, as a series."""
+    rows, columns = loads[0]().shape
+    return Series(
+        key=key,
+        number=None,
+        header=Header(),
+        rows=rows,
+        columns=columns,
+        slices=(Slice(file=key),) * len(loads),
+        load=lambda index: loads[index](),
+    )
 
 
 def load_picture(file: Path, listed: str = "") -> Image:
