@@ -12,6 +12,16 @@ from spinalis.vocabulary import Plane
 OBLIQUE_DEG = 45.0
 """A slice is named after the nearest patient axis; beyond this tilt no axis is the nearest one."""
 
+DISC_TILT_DEG = 60.0
+"""A slice that falls to the front, as lumbosacral discs do, is axial up to this tilt about the left-right axis.
+
+Fitted: of 5,603 lumbar axial stacks of 1,200 simulated studies 147 are tilted beyond 45 degrees, and 16 of them beyond
+this. Coronal stacks that are tilted so far follow the sacrum, and rise to the front; the simulator draws none of them.
+"""
+
+DISC_LEAN_DEG = 20.0
+"""The most that such a slice leans to the side. A convention."""
+
 PARALLEL_COSINE_TOLERANCE = 1e-3
 """Two slices are parallel where the cosine of their normals is within this of 1 (about 2.6 degrees)."""
 
@@ -68,19 +78,38 @@ def slice_plane(
 
 
 def normal_of(plane: SlicePlane) -> FloatArray:
-    """The unit normal of a slice, (3,), pointing to the patient's left, back or head, whichever is dominant."""
+    """The unit normal of a slice, (3,), pointing to the patient's left, back or head, see `patient_plane`."""
     normal = np.cross(plane.along_row, plane.along_column)
-    dominant = int(np.argmax(np.abs(normal)))
-    return np.asarray(normal * (1.0 if normal[dominant] > 0 else -1.0), float)
+    return np.asarray(normal * (1.0 if normal[_axis(normal)] > 0 else -1.0), float)
 
 
 def patient_plane(plane: SlicePlane) -> Plane:
-    """The patient plane nearest to the slice; UNKNOWN where it is tilted more than `OBLIQUE_DEG` from all three."""
-    normal = np.abs(normal_of(plane))
-    dominant = int(np.argmax(normal))
-    if np.degrees(np.arccos(min(1.0, float(normal[dominant])))) > OBLIQUE_DEG:
+    """The patient plane of a slice: the nearest one, but axial where it is tilted as a lumbosacral disc.
+
+    UNKNOWN where it is tilted more than `OBLIQUE_DEG` from all three, and not as a disc: see `DISC_TILT_DEG`.
+    """
+    normal = normal_of(plane)
+    axis = _axis(normal)
+    if _tilt_deg(normal, axis) > OBLIQUE_DEG and not _along_disc(normal):
         return Plane.UNKNOWN
-    return (Plane.SAGITTAL, Plane.CORONAL, Plane.AXIAL)[dominant]
+    return (Plane.SAGITTAL, Plane.CORONAL, Plane.AXIAL)[axis]
+
+
+def _axis(normal: FloatArray) -> int:
+    """The patient axis, 0..2, after which a slice with this normal is named."""
+    return 2 if _along_disc(normal) else int(np.argmax(np.abs(normal)))
+
+
+def _along_disc(normal: FloatArray) -> bool:
+    """Whether a slice falls to the front no more steeply than a disc, whichever way its normal points."""
+    falls = normal[1] * normal[2] < 0
+    leans = abs(normal[0]) > np.sin(np.radians(DISC_LEAN_DEG))
+    return bool(falls and not leans and _tilt_deg(normal, 2) <= DISC_TILT_DEG)
+
+
+def _tilt_deg(normal: FloatArray, axis: int) -> float:
+    """The angle between a normal and a patient axis, 0..90 degrees."""
+    return float(np.degrees(np.arccos(min(1.0, abs(float(normal[axis]))))))
 
 
 def position_along(plane: SlicePlane, normal: FloatArray) -> float:

@@ -75,7 +75,7 @@ class Series:
 
     `key` is unique in the study and carries no identifier; `number` is the SeriesNumber (None where missing). A
     series whose positions are unknown has slices without a plane, in the order of instance number or file name.
-    Ordered from the patient's right to left, feet to head or front to back, after the dominant axis of the normal.
+    Ordered from the patient's right to left, feet to head or front to back, after the plane that they are named by.
     `flags` says what was noticed while reading: see `formats.dicom`.
     """
 

@@ -165,7 +165,8 @@ def test_the_normal_is_a_unit_vector_to_left_back_or_head(plane):
     assert np.linalg.norm(normal) == pytest.approx(1)
     assert abs(normal @ plane.along_row) < 1e-9
     assert abs(normal @ plane.along_column) < 1e-9
-    assert normal[np.argmax(np.abs(normal))] > 0
+    axial = geometry.patient_plane(plane) is Plane.AXIAL
+    assert normal[2 if axial else np.argmax(np.abs(normal))] > 0
 
 
 @pytest.mark.parametrize(
@@ -180,6 +181,33 @@ def test_the_patient_plane_survives_flips_and_moderate_tilt(orientation, expecte
     assert geometry.patient_plane(backwards) is expected
     for degrees, answer in ((44, expected), (-44, expected)):
         assert geometry.patient_plane(moved(plane, tilt(degrees), np.zeros(3))) is answer
+
+
+@pytest.mark.parametrize(
+    ("degrees", "lean", "expected"),
+    [
+        (50, 0, Plane.AXIAL),
+        (59, 10, Plane.AXIAL),
+        (61, 0, Plane.CORONAL),
+        (-50, 0, Plane.CORONAL),
+        (50, 30, Plane.UNKNOWN),
+    ],
+    ids=["steep disc", "steep and leaning disc", "too steep", "rises to the front, as along the sacrum", "sideways"],
+)
+def test_a_slice_along_a_steep_disc_is_axial(degrees, lean, expected):
+    a, b = np.radians((degrees, lean))
+    fall = np.array([[1, 0, 0], [0, np.cos(a), -np.sin(a)], [0, np.sin(a), np.cos(a)]])
+    aside = np.array([[np.cos(b), -np.sin(b), 0], [np.sin(b), np.cos(b), 0], [0, 0, 1]])
+    plane = moved(geometry.slice_plane((0, 0, 0), AXIAL, (1, 1)), aside @ fall, np.zeros(3))
+    assert plane.along_column[2] * degrees > 0, "its back lies higher where it falls to the front"
+    assert geometry.patient_plane(plane) is expected
+    assert (geometry.normal_of(plane)[2] > 0) == (expected is Plane.AXIAL or degrees < 0), "feet to head if axial"
+
+
+def test_a_steep_axial_block_is_shown_with_its_front_on_top():
+    a = np.radians(52)
+    plane = geometry.slice_plane((0, 0, 0), (1, 0, 0, 0, np.cos(a), np.sin(a)), (1, 1))
+    np.testing.assert_array_equal(geometry.display_matrix(plane, 8, 8), [[1, 0, 0], [0, 1, 0]])
 
 
 def tilt(degrees):
