@@ -362,7 +362,7 @@ def test_a_slice_that_cannot_be_decoded_is_never_chosen(
     monkeypatch.setattr(selection, "triage_study", lambda study, *_: tuple(map(damaged, study.series)))
     select(archive, "--unit", "slice", "--manifest", "all", where="region == cervical", out="slices")
     last = [line for line in lines(tmp_path / "slices") if line["number"] == T2 and line["slice"] == 3]
-    assert {(line["rule"], line["note"]) for line in last} == {("unknown", "no pixel can be decoded")}
+    assert {(line["rule"], line["note"]) for line in last} == {("unknown", "no pixel can be decoded, or all are equal")}
     assert select(archive, where="region == cervical", out="series").code == 3
     assert lines(tmp_path / "series")[0]["note"] == "1 of 4 slices could not be read and were left out"
     assert len(copies(tmp_path / "series")) == 6

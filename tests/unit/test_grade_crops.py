@@ -36,6 +36,11 @@ def ball(centre: tuple[float, float, float], make: Series) -> Series:
     )
 
 
+def shown(*shape: int) -> np.ndarray:
+    """Slices that are not blank."""
+    return np.indices(shape, np.float32).sum(axis=0)
+
+
 def sagittal(key: str = "t1", **options: object) -> Series:
     blank = np.zeros((15, 120, 120), np.float32)
     return series(blank, key=key, orientation=SAGITTAL, origin=(-28.0, -60.0, 60.0), **options)
@@ -96,14 +101,14 @@ def test_missing_series_are_masked() -> None:
 
 
 def test_a_slice_too_far_away_does_not_serve() -> None:
-    far = series(np.ones((3, 120, 120), np.float32), key="ax", orientation=AXIAL, origin=(-60.0, -60.0, 20.0))
+    far = series(shown(3, 120, 120), key="ax", orientation=AXIAL, origin=(-60.0, -60.0, 20.0))
     bag = collect(Study(key="k", series=(far,)), (label("ax", Plane.AXIAL),), POINT, Side.LEFT, SPEC)
     assert not bag.mask.any()
 
 
 def test_two_axial_stacks_are_merged() -> None:
-    upper = series(np.ones((1, 120, 120), np.float32), key="a", orientation=AXIAL, origin=(-60.0, -60.0, 4.0))
-    lower = series(np.ones((1, 120, 120), np.float32), key="b", orientation=AXIAL, origin=(-60.0, -60.0, -4.0))
+    upper = series(shown(1, 120, 120), key="a", orientation=AXIAL, origin=(-60.0, -60.0, 4.0))
+    lower = series(shown(1, 120, 120), key="b", orientation=AXIAL, origin=(-60.0, -60.0, -4.0))
     labels = (label("a", Plane.AXIAL), label("b", Plane.AXIAL))
     bag = collect(Study(key="k", series=(upper, lower)), labels, POINT, Side.LEFT, SPEC)
     slot = NAMES.index("axial_t2")
@@ -112,13 +117,13 @@ def test_two_axial_stacks_are_merged() -> None:
 
 def test_a_scout_serves_only_where_no_diagnostic_series_does() -> None:
     scout = series(
-        np.ones((3, 60, 60), np.float32),
+        shown(3, 60, 60),
         key="scout",
         origin=(-10.0, -60.0, 60.0),
         spacing_mm=(2.0, 2.0),
         step_mm=10.0,
     )
-    diagnostic = series(np.ones((15, 120, 120), np.float32), key="t2", origin=(-27.0, -60.0, 60.0))
+    diagnostic = series(shown(15, 120, 120), key="t2", origin=(-27.0, -60.0, 60.0))
     slot = NAMES.index("sagittal_t2") + 1
     both = collect(Study(key="k", series=(scout, diagnostic)), (label("scout"), label("t2")), POINT, Side.LEFT, SPEC)
     alone = collect(Study(key="k", series=(scout,)), (label("scout"),), POINT, Side.LEFT, SPEC)
@@ -127,11 +132,18 @@ def test_a_scout_serves_only_where_no_diagnostic_series_does() -> None:
 
 
 def test_t2w_serves_before_stir() -> None:
-    stir = series(np.ones((15, 120, 120), np.float32), key="stir", origin=(-28.0, -60.0, 60.0))
-    t2w = series(np.ones((15, 120, 120), np.float32), key="t2", origin=(-27.0, -60.0, 60.0))
+    stir = series(shown(15, 120, 120), key="stir", origin=(-28.0, -60.0, 60.0))
+    t2w = series(shown(15, 120, 120), key="t2", origin=(-27.0, -60.0, 60.0))
     labels = (label("stir", sequence=Sequence.STIR), label("t2"))
     bag = collect(Study(key="k", series=(stir, t2w)), labels, POINT, Side.LEFT, SPEC)
     assert bag.places[NAMES.index("sagittal_t2") + 1].series_key == "t2"
+
+
+def test_no_crop_is_cut_from_a_blank_slice() -> None:
+    blank = Study(key="k", series=(sagittal("t1"),))
+    bag = collect(blank, (label("t1", sequence=Sequence.T1W),), POINT, Side.LEFT, SPEC)
+    assert not bag.mask.any()
+    assert set(bag.places) == {None}
 
 
 def test_series_that_are_not_spine_and_broken_slices_are_left_out() -> None:

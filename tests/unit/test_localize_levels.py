@@ -56,6 +56,7 @@ def test_unreadable_slices_are_passed_over() -> None:
     marks = locate(series(pixels(), broken=(0, 1, 2, 4)), pack_with())
     assert {mark.location.slice_index for mark in marks} == {3}
     assert locate(series(pixels(), broken=(0, 1, 2, 3, 4)), pack_with()) == ()
+    assert locate(series(np.zeros_like(pixels())), pack_with()) == ()
 
 
 def test_levels_are_projected_into_other_series_of_the_same_frame() -> None:

@@ -8,6 +8,7 @@ from spinalis.models.prepare import (
     crop_matrix,
     fit_matrix,
     invert_matrix,
+    is_blank,
     normalize,
     prepare,
     resample,
@@ -86,6 +87,20 @@ def test_a_blank_slice_stays_finite() -> None:
     out = prepare(np.full((100, 90), 7.0, np.float32), fit_matrix((100, 90), spec), spec)
     assert out.shape == (2, 32, 32)
     assert np.isfinite(out).all()
+
+
+@pytest.mark.parametrize(
+    ("image", "blank"),
+    [
+        (np.full((8, 8), 7.0), True),
+        (np.full((8, 8), np.nan), True),
+        (np.where(np.eye(8) > 0, np.inf, 3.0), True),
+        (np.eye(8), False),
+    ],
+    ids=["even", "no number", "infinite", "a picture"],
+)
+def test_a_picture_is_blank_where_all_its_numbers_are_equal(image: np.ndarray, blank: bool) -> None:
+    assert is_blank(image) is blank
 
 
 def test_pixels_that_are_no_numbers_count_as_dark() -> None:

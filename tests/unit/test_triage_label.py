@@ -135,3 +135,18 @@ def test_batches_do_not_change_the_answer() -> None:
     many = pixels(37)
     together = label_series(series(many), pack_that_says())
     assert [item.index for item in together.slices] == list(range(37))
+
+
+def test_blank_slices_cast_no_vote_and_are_flagged() -> None:
+    some = pixels(20)
+    some[15:] = 7.0
+    label = label_series(series(some, broken=(0,)), pack_that_says(cord=3.0))
+    assert tuple(item.index for item in label.slices) == tuple(range(1, 15)) == label.cord_slices
+    assert [flag for flag in label.flags if flag.endswith("slices")] == ["blank_slices", "unreadable_slices"]
+
+
+def test_a_series_of_blank_slices_is_what_its_header_says() -> None:
+    header = Header(modality="MR", body_part="LSPINE", description="T2 sag L-SPINE", echo_time_ms=100.0)
+    label = label_series(series(np.zeros((5, 40, 50)), header=header), pack_that_says(anatomy=(-4.0, 4.0)), HEADERS)
+    assert (label.anatomy.label, label.anatomy.source) == (Anatomy.MR_SPINE, "header")
+    assert label.contradictions == label.slices == ()

@@ -207,7 +207,7 @@ def _selected(job: Job, progress: Progress | None) -> Outcome:
 
 
 def _why_not(choice: Choice) -> str:
-    return "" if choice.readable else "no pixel can be decoded"
+    return "" if choice.readable else "no pixel can be decoded, or all are equal"
 
 
 def _outcome(noted: dict[str, Any], *, resumed: bool) -> Outcome:

@@ -7,7 +7,7 @@ import numpy as np
 
 from spinalis.errors import UnreadableFileError
 from spinalis.geometry import display_matrix, normal_of, position_along, slice_spacing_mm, to_pixel
-from spinalis.models.prepare import InputSpec, crop_matrix, prepare
+from spinalis.models.prepare import InputSpec, crop_matrix, is_blank, prepare
 from spinalis.records import Image, Location, Series, SeriesLabel, Study, Vector
 from spinalis.vocabulary import Anatomy, Plane, Sequence, Side
 
@@ -93,7 +93,7 @@ def collect(study: Study, labels: tuple[SeriesLabel, ...], point: Vector, side: 
         spec: the crops; its `spacing_mm` must be set.
 
     Returns:
-        The bag; places without a slice near enough, or whose pixels cannot be decoded, are masked.
+        The bag; places without a slice near enough, or whose picture cannot be decoded or is blank, are masked.
     """
     crops = np.zeros((len(SLOTS), len(spec.channels), spec.height, spec.width), np.float32)
     places: list[Location | None] = []
@@ -149,6 +149,8 @@ def _cut(choice: _Choice, view: View, side: Side, spec: InputSpec, out: Image) -
     try:
         image = series.load(choice.index)
     except UnreadableFileError:
+        return None
+    if is_blank(image):
         return None
     mirror = view.mirrored and side is Side.RIGHT
     turn = display_matrix(plane, series.rows, series.columns)

@@ -9,7 +9,7 @@ from spinalis.errors import UnreadableFileError
 from spinalis.geometry import display_matrix, normal_of, position_along, project, slice_spacing_mm, to_patient
 from spinalis.localize.decode import FIRST, RADIUS, Chain, decode
 from spinalis.models import Pack
-from spinalis.models.prepare import InputSpec, apply_matrix, fit_matrix, invert_matrix, prepare
+from spinalis.models.prepare import InputSpec, apply_matrix, fit_matrix, invert_matrix, is_blank, prepare
 from spinalis.records import FloatArray, Image, Landmark, Location, Notice, Series, SeriesLabel, Study, Vector
 from spinalis.vocabulary import LEVELS, Anatomy, NoticeKind, Plane, Region, Sequence
 
@@ -139,6 +139,8 @@ def _inputs(series: Series, spec: InputSpec) -> tuple[list[int], Image, list[Flo
         try:
             image = series.load(index)
         except UnreadableFileError:
+            continue
+        if is_blank(image):
             continue
         matrix = input_matrix(series, index, spec)
         indices.append(index)

@@ -96,6 +96,12 @@ def prepare(image: Image, matrix: FloatArray, spec: InputSpec) -> Image:
     return normalize(resample(above, matrix, (spec.height, spec.width)), spec)
 
 
+def is_blank(image: Image) -> bool:
+    """Whether a picture shows nothing: all of its finite pixels are equal, or none is finite. NaN is not finite."""
+    shown = image[np.isfinite(image)]
+    return bool(shown.size == 0 or shown.min() == shown.max())
+
+
 def stretched(image: Image) -> Image:
     """A picture in the 256 steps of an 8-bit PNG, 0 at its darkest pixel and 255 at its brightest.
 

@@ -12,8 +12,8 @@ from spinalis.triage.where import Rule, Truth, Value
 class Choice:
     """The verdict on a series, or on its slice `index`.
 
-    `truth` is None where too little is known of it, or where none of its pixels can be decoded. `readable` are the
-    slices of the unit whose pixels can be; `why` has every question of the rule with its answer.
+    `truth` is None where too little is known of it, or where no slice of it can be decoded and is not blank.
+    `readable` are the slices of the unit that are so; `why` has every question of the rule with its answer.
     """
 
     series: Series

@@ -8,7 +8,7 @@ import numpy as np
 from spinalis.errors import UnreadableFileError
 from spinalis.geometry import display_matrix, patient_plane
 from spinalis.models import Pack
-from spinalis.models.prepare import InputSpec, fit_matrix, prepare
+from spinalis.models.prepare import InputSpec, fit_matrix, is_blank, prepare
 from spinalis.records import Contradiction, FloatArray, Image, Judgement, Series, SeriesLabel, SliceLabel
 from spinalis.triage.fuse import EQUAL_WEIGHTS, fuse, vote
 from spinalis.triage.header import ANATOMIES, PLANES, REGIONS, SEQUENCES, read_header
@@ -32,13 +32,13 @@ def label_series(series: Series, pack: Pack, header_pack: Pack | None = None) ->
         header_pack: the `header` pack; None does not ask the header, but for its modality.
 
     Returns:
-        The label. Slices that cannot be decoded are left out of `slices` and flagged `unreadable_slices`; a series
-        without any readable slice is UNKNOWN in everything that header and geometry do not say.
+        The label. Slices that cannot be decoded are left out of `slices` and flagged `unreadable_slices`, blank ones
+        `blank_slices`; a series without any other is UNKNOWN in everything that header and geometry do not say.
 
     Raises:
         PackError: a pack cannot be run, or does not belong to this version.
     """
-    indices, logits = _run(series, pack)
+    indices, logits, lost = _run(series, pack)
     temperatures = pack.manifest.setting("temperature")
     logs = {name: _log_softmax(logits[name] / temperatures.get(name, 1.0)) for name in HEADS[:4]}
     cord = 1.0 / (1.0 + np.exp(-logits["cord"][:, 0] / temperatures.get("cord", 1.0)))
@@ -56,7 +56,7 @@ def label_series(series: Series, pack: Pack, header_pack: Pack | None = None) ->
     plane = _plane(series) or judged("plane", PLANES, Plane.UNKNOWN)
     sequence = judged("sequence", SEQUENCES, Sequence.UNKNOWN)
     flags = [kind for kind in kinds(series, header) if kind not in series.flags]
-    flags += [] if len(indices) == len(series.slices) else ["unreadable_slices"]
+    flags += sorted(lost)
     if series.header.modality not in (None, "MR"):
         anatomy = Judgement(label=Anatomy.OTHER, probability=1.0, source="header")
         sequence = Judgement(label=Sequence.UNKNOWN, probability=1.0, source="header")
@@ -87,25 +87,30 @@ def slice_input(image: Image, series: Series, index: int, spec: InputSpec) -> Im
     return prepare(image, (fit @ np.vstack([turn, [0, 0, 1]]))[:2], spec)
 
 
-def _run(series: Series, pack: Pack) -> tuple[list[int], dict[str, FloatArray]]:
+def _run(series: Series, pack: Pack) -> tuple[list[int], dict[str, FloatArray], set[str]]:
+    """The slices that were asked, their logits, and as flags why others were not."""
     spec = pack.manifest.input("images")
     indices: list[int] = []
     parts: dict[str, list[FloatArray]] = {name: [] for name in HEADS}
     batch: list[Image] = []
+    lost: set[str] = set()
     for index in range(len(series.slices)):
         try:
-            batch.append(slice_input(series.load(index), series, index, spec))
-            indices.append(index)
+            image = series.load(index)
+            if is_blank(image):
+                lost.add("blank_slices")
+            else:
+                batch.append(slice_input(image, series, index, spec))
+                indices.append(index)
         except UnreadableFileError:
-            pass  # counted by the caller: fewer indices than slices
+            lost.add("unreadable_slices")
         if len(batch) == BATCH or (batch and index == len(series.slices) - 1):
             for name, values in pack.run(images=np.stack(batch)).items():
                 parts[name].append(np.asarray(values, float))
             batch = []
     sizes = {name: len(pack.manifest.labels.get(name, ("cord",))) for name in HEADS}
-    return indices, {
-        name: np.concatenate(found) if found else np.zeros((0, sizes[name])) for name, found in parts.items()
-    }
+    logits = {name: np.concatenate(found) if found else np.zeros((0, sizes[name])) for name, found in parts.items()}
+    return indices, logits, lost
 
 
 def _log_softmax(logits: FloatArray) -> FloatArray:

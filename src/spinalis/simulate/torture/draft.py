@@ -147,16 +147,15 @@ class Draft:
         """Change the expectation."""
         self.expected = replace(self.expected, **changes)
 
-    def expect_series(self, number: int, **changes: Any) -> None:
+    def expect_series(self, number: int | None, **changes: Any) -> None:
         """Change what is expected of one series; `slices=0` means that there is none of this number."""
         series = tuple(replace(one, **changes) if one.number == number else one for one in self.expected.series)
         self.expected = replace(self.expected, series=tuple(one for one in series if one.slices))
 
     def recount(self) -> None:
         """Expect as many slices of every series as there are files of it, and no series without files."""
-        numbers = [sheet.number for sheet in self.sheets]
         for one in self.expected.series:
-            self.expect_series(one.number, slices=numbers.count(one.number))
+            self.expect_series(one.number, slices=sum(sheet.number == one.number for sheet in self.sheets))
 
     def drop(self, sheets: list[Sheet]) -> None:
         """Take files away, and expect them no longer."""

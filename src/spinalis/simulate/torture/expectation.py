@@ -39,13 +39,13 @@ class Likeness:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExpectedSeries:
-    """What must be said of the series of one number, all its parts together.
+    """What must be said of the series of one number, or of those without one, all parts together.
 
     `slices` is how many must be there; `parts` the least and the most records it may be divided into; `planes` and
     `anatomies` the labels that may be given (none named: any); `flags` must be on at least one part.
     """
 
-    number: int
+    number: int | None
     slices: int
     parts: tuple[int, int] = (1, 1)
     planes: tuple[Plane, ...] = ()

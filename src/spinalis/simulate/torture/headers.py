@@ -32,6 +32,20 @@ NAMELESS = ("Modality", "SOPClassUID", "BodyPartExamined", "EchoTime", "Repetiti
 """What the files of the RSNA 2024 set lack."""
 
 
+PIXEL_DESCRIPTION = (
+    "SamplesPerPixel",
+    "PhotometricInterpretation",
+    "Rows",
+    "Columns",
+    "BitsAllocated",
+    "BitsStored",
+    "HighBit",
+    "PixelRepresentation",
+    "PixelData",
+)
+"""What the pixels of a file cannot be read without. Source: PS3.3 table C.7-11a, type 1."""
+
+
 SAME_LEVELS = Likeness(within_mm=None, grades="free")
 """As many levels; another series may be the best one now, or the patient lies elsewhere."""
 
@@ -92,6 +106,22 @@ def no_header(draft: Draft) -> None:
         for keyword in (*EVIDENCE, "Modality"):
             sheet.dataset.pop(keyword, None)
     draft.expect(like=SAME_LEVELS)
+
+
+def nothing_but_pixels(draft: Draft) -> None:
+    """A header says only how pixels are stored: each folder is a study, told by its pixels, and nothing is graded."""
+    numbers = sorted({sheet.number for sheet in draft.sheets})
+    for sheet in draft.sheets:
+        for element in [item for item in sheet.dataset if item.keyword not in PIXEL_DESCRIPTION]:
+            del sheet.dataset[element.tag]
+    series = ExpectedSeries(
+        number=None,
+        slices=len(draft.sheets),
+        parts=(len(numbers), len(numbers)),
+        anatomies=(Anatomy.MR_SPINE,),
+        flags=("no_geometry",),
+    )
+    draft.expect(studies=len(numbers), series=(series,), like=None, codes=(4,), not_assessed=NO_GRADES)
 
 
 def rsna_like(draft: Draft) -> None:
@@ -226,6 +256,12 @@ def upside_down_in_silence(draft: Draft) -> None:
     draft.expect(like=None, codes=(0, 4), doubted=True)
 
 
+def upside_down_without_geometry(draft: Draft) -> None:
+    """Sagittal pictures stand on their head, without an orientation: no level without doubt, and no grade."""
+    upside_down_in_silence(draft)
+    without(draft, "ImageOrientationPatient")
+
+
 def oblique(draft: Draft) -> None:
     """The patient lies turned by 30 degrees: planes keep their names, and as many levels are found."""
     rotated(draft, 30.0)
@@ -333,6 +369,7 @@ KINDS = (
     cervical_in_the_header,
     wrong_echo_times,
     no_header,
+    nothing_but_pixels,
     rsna_like,
     no_positions,
     no_orientation,
@@ -349,6 +386,7 @@ KINDS = (
     transposed_and_said,
     mirrored_in_silence,
     upside_down_in_silence,
+    upside_down_without_geometry,
     oblique,
     between_the_planes,
     mixed_anatomy,

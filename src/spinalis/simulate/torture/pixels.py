@@ -22,7 +22,7 @@ from spinalis.simulate.torture.draft import Draft, Sheet
 from spinalis.simulate.torture.expectation import PARTIAL, ExpectedSeries, Likeness
 from spinalis.simulate.torture.headers import SAME_LEVELS, groups
 from spinalis.simulate.torture.order import FORAMINAL, NO_GRADES, copied
-from spinalis.vocabulary import Condition, Level, Plane
+from spinalis.vocabulary import Anatomy, Condition, Level, Plane
 
 CLOSE = Likeness(within_mm=4.0, grades="free")
 """Values were changed, and with them the last digits of the answer."""
@@ -218,6 +218,16 @@ def blank_slices(draft: Draft) -> None:
     for sheets in (draft.sagittal_t1, draft.sagittal_t2):
         for sheet in (sheets[0], sheets[-1]):
             sheet.pixels = np.zeros_like(sheet.pixels)
+        draft.expect_series(sheets[0].number, flags=("blank_slices",))
+    draft.expect(like=Likeness(within_mm=12.0, grades="free"))
+
+
+def blank_and_noisy_slices(draft: Draft) -> None:
+    """Of every sagittal series one slice is blank and one is noise: the others decide what it is."""
+    for sheets in (draft.sagittal_t1, draft.sagittal_t2):
+        sheets[1].pixels = np.full_like(sheets[1].pixels, 100)
+        sheets[-2].pixels = draft.rng.integers(0, 4096, sheets[-2].pixels.shape).astype(np.uint16)
+        draft.expect_series(sheets[0].number, anatomies=(Anatomy.MR_SPINE,), flags=("blank_slices",))
     draft.expect(like=Likeness(within_mm=12.0, grades="free"))
 
 
@@ -225,6 +235,7 @@ def blank_series(draft: Draft) -> None:
     """The sagittal T1w series is blank from end to end: it shows no foramen, so none may be graded."""
     for sheet in draft.sagittal_t1:
         sheet.pixels = np.zeros_like(sheet.pixels)
+    draft.expect_series(draft.sagittal_t1[0].number, flags=("blank_slices",))
     missing = tuple((condition, None) for condition in FORAMINAL)
     draft.expect(like=Likeness(grades="free"), not_assessed=missing)
 
@@ -233,6 +244,8 @@ def blank_study(draft: Draft) -> None:
     """Every picture is blank. Nothing is graded."""
     for sheet in draft.sheets:
         sheet.pixels = np.zeros_like(sheet.pixels)
+    for one in draft.expected.series:
+        draft.expect_series(one.number, flags=("blank_slices",))
     draft.expect(like=None, codes=(4,), not_assessed=NO_GRADES)
 
 
@@ -332,6 +345,7 @@ KINDS = (
     overlay_bits,
     stretched,
     blank_slices,
+    blank_and_noisy_slices,
     blank_series,
     blank_study,
     saturated,
