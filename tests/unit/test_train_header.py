@@ -5,10 +5,11 @@ import pytest
 
 from spinalis.models import load_pack
 from spinalis.train import runs
-from spinalis.train.data.header_examples import Spoiling, named, simulated_headers, spoilt
+from spinalis.train.data.header_examples import Spoiling, named, simulated_headers, spoiled_echo, spoilt
 from spinalis.train.data.header_studies import header_series
 from spinalis.train.runs import Order
 from spinalis.triage.header import FEATURES, GEOMETRY_TAGS, OUTPUTS, PLACES, TAGS, read_header
+from spinalis.vocabulary import Detail, Sequence
 
 WHOLE = Spoiling(whole=1.0, most_missing=0.0, bare=0.0, swapped=0.0, mixed=0.0, misled=0.0)
 OWN, OTHER = np.full(len(FEATURES), 0.25, np.float32), np.full(len(FEATURES), 0.75, np.float32)
@@ -60,6 +61,18 @@ def test_other_anatomy_is_named_in_some_descriptions() -> None:
     ]
     told = [before != after for before, after in texts if before]
     assert 0.2 < np.mean(told) < 0.6
+
+
+def test_some_t1w_series_of_the_head_or_belly_are_gradient_echoes_and_no_other_contrast_is() -> None:
+    rng = np.random.default_rng(4)
+    pairs = [(item, spoiled_echo(rng, item)) for item in header_series(4, 3, 30, "other")]
+    changed = [after for before, after in pairs if after is not before]
+    t1w = [before for before, _ in pairs if before.contrast is Detail.T1W]
+    assert 0.2 < len(changed) / len(t1w) < 0.5
+    assert {item.sequence for item in changed} == {Sequence.T1W}
+    headers = [item.series.header for item in changed]
+    assert all(header.echo_time_ms is not None and header.echo_time_ms <= 5 for header in headers)
+    assert {"GR"} == {header.scanning_sequence[0] for header in headers if header.scanning_sequence}
 
 
 def test_a_small_run_becomes_a_pack_that_reads_headers(tmp_path: Path) -> None:

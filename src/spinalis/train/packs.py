@@ -34,7 +34,7 @@ from spinalis.train.recipes import load
 from spinalis.triage.header import ANATOMIES, PLANES, REGIONS, SEQUENCES
 from spinalis.vocabulary import SEVERITIES
 
-VERSION = "0.2.0"
+VERSION = "0.3.0"
 TRAINING_SEED, CALIBRATION_SEED = 11, 12
 """Seeds of the simulated studies; that of the benchmark set, on which packs are judged, differs from both."""
 

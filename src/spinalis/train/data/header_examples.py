@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from spinalis.train.data.header_studies import HeaderSeries, header_series
 from spinalis.triage.header import COVERAGES, GEOMETRY_TAGS, OUTPUTS, PLACES, TAGS, TEXTS, Vector, features
 from spinalis.triage.words import FLAGS
+from spinalis.vocabulary import Anatomy, Detail
 
 PART_WORDS: Mapping[str, Mapping[str, str]] = {
     "BRAIN": {"en": "BRAIN", "de": "Kopf", "fr": "CRANE", "es": "CEREBRO"},
@@ -31,6 +32,56 @@ PART_WORDS: Mapping[str, Mapping[str, str]] = {
 
 PART_NAMED = 0.4
 """Share of series of other anatomy whose description says of what. An assumption, near that of spines."""
+
+
+T1_GRADIENT_ECHOES: Mapping[Anatomy, float] = {Anatomy.OTHER: 0.35, Anatomy.MR_SPINE: 0.04}
+"""Share of T1w series that are spoiled gradient echoes. Assumptions: usual in head and belly, rare in the spine."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpoiledEcho:
+    """A T1-weighted gradient echo: what vendors call it, and from where to where its times (ms) and flip angle go."""
+
+    words: tuple[str, ...]
+    codes: tuple[str, ...]
+    repetition_ms: tuple[float, float]
+    echo_ms: tuple[float, float]
+    flip_deg: tuple[float, float]
+    inversion_ms: tuple[float, float] | None = None
+
+
+SPOILED_ECHOES: tuple[SpoiledEcho, ...] = (
+    SpoiledEcho(
+        words=("MPRAGE", "t1_mprage", "T1 3D TFE", "BRAVO", "T1 MPRAGE ISO"),
+        codes=("GR", "IR"),
+        repetition_ms=(1500, 2500),
+        echo_ms=(2, 4.5),
+        flip_deg=(7, 12),
+        inversion_ms=(700, 1100),
+    ),
+    SpoiledEcho(
+        words=("3D T1 TFE", "FSPGR BRAVO", "T1 FFE 3D"),
+        codes=("GR",),
+        repetition_ms=(6, 12),
+        echo_ms=(2, 5),
+        flip_deg=(8, 25),
+    ),
+    SpoiledEcho(
+        words=("T1 VIBE", "LAVA", "THRIVE", "t1_vibe", "T1 3D FS"),
+        codes=("GR",),
+        repetition_ms=(3, 6),
+        echo_ms=(1, 2.5),
+        flip_deg=(8, 15),
+    ),
+    SpoiledEcho(
+        words=("t1_fl2d", "T1 FLASH", "T1 FFE", "T1 SPGR"),
+        codes=("GR",),
+        repetition_ms=(80, 400),
+        echo_ms=(2, 5),
+        flip_deg=(50, 90),
+    ),
+)
+"""Usual protocols. Source: Bernstein, King, Zhou, Handbook of MRI Pulse Sequences (2004), chapter 14; from memory."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,7 +134,9 @@ def simulated_headers(bodies: Mapping[str, int], visits: int, seed: int) -> Head
     """Series of simulated studies without pixels, by profile."""
     rng = np.random.default_rng([seed, 3])
     series = [
-        named(rng, item) for profile, count in bodies.items() for item in header_series(seed, count, visits, profile)
+        named(rng, spoiled_echo(rng, item))
+        for profile, count in bodies.items()
+        for item in header_series(seed, count, visits, profile)
     ]
     return HeaderSet(
         features=np.stack([features(item.series) for item in series]),
@@ -98,6 +151,30 @@ def named(rng: np.random.Generator, item: HeaderSeries) -> HeaderSeries:
         return item
     text = f"{header.description} {PART_WORDS[item.part][item.language]}"
     said = replace(header, description=text, protocol=text if header.protocol else None)
+    return replace(item, series=replace(item.series, header=said))
+
+
+def spoiled_echo(rng: np.random.Generator, item: HeaderSeries) -> HeaderSeries:
+    """The same series; of the T1w ones some (`T1_GRADIENT_ECHOES`) become spoiled gradient echoes, by their header.
+
+    The simulator makes T1w with spin echoes only, so that a gradient echo would always be taken for T2*w.
+    """
+    if item.contrast is not Detail.T1W or rng.random() >= T1_GRADIENT_ECHOES.get(item.anatomy, 0.0):
+        return item
+    echo = SPOILED_ECHOES[int(rng.integers(len(SPOILED_ECHOES)))]
+    header = item.series.header
+    text = " ".join([echo.words[int(rng.integers(len(echo.words)))], str(item.plane)[:3]])
+    said = replace(
+        header,
+        description=None if header.description is None else text,
+        protocol=None if header.protocol is None else text,
+        scanning_sequence=echo.codes if header.scanning_sequence else (),
+        sequence_variant=("SP",) if header.sequence_variant else (),
+        repetition_time_ms=float(rng.uniform(*echo.repetition_ms)),
+        echo_time_ms=float(rng.uniform(*echo.echo_ms)),
+        inversion_time_ms=float(rng.uniform(*echo.inversion_ms)) if echo.inversion_ms else None,
+        flip_angle_deg=float(rng.uniform(*echo.flip_deg)),
+    )
     return replace(item, series=replace(item.series, header=said))
 
 
