@@ -97,13 +97,14 @@ def simulated_levels(judged: Sequence[Judged]) -> tuple[level_measures.LevelAgre
         for mark in item.reading.levels:
             if mark.point_lps_mm is not None:
                 found[row, LEVELS.index(mark.level)] = mark.point_lps_mm
-    middle = np.array([_middle(item.simulated) for item in judged])[:, None]
+    middle = np.array([middle_lps_mm(item.simulated) for item in judged])[:, None]
     guess = middle + (truth - middle).mean(axis=0)
     ones = np.ones(len(judged))
     return level_measures.judge(found, truth, ones), level_measures.judge(guess, truth, ones)
 
 
-def _middle(simulated: SimulatedStudy) -> FloatArray:
+def middle_lps_mm(simulated: SimulatedStudy) -> FloatArray:
+    """(3,) the middle of the first sagittal stack, where levels are guessed from without a look."""
     stacks = [item.series for item in simulated.series if item.plane.value == "sagittal"]
     series = next(stack for stack in stacks if len(stack.slices) > 5)  # not the localizer
     plane = series.slices[len(series.slices) // 2].plane

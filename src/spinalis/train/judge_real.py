@@ -61,7 +61,7 @@ def real_levels(root: Path, pack: Pack, subset: str = "validation") -> tuple[Rea
     return tuple(found)
 
 
-def levels_table(found: Sequence[RealLevels]) -> Table:
+def levels_table(found: Sequence[RealLevels], title: str = "Levels on real patients: SPIDER, validation") -> Table:
     """One row per contrast, and its no-skill row."""
     rows = []
     for item in found:
@@ -76,7 +76,7 @@ def levels_table(found: Sequence[RealLevels]) -> Table:
                 )
             )
     return Table(
-        title="Levels on real patients: SPIDER, validation",
+        title=title,
         columns=("slices", "all five right", "one level off", "further off", "median error, % of pitch"),
         rows=tuple(rows),
         notes=(

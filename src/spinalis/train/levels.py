@@ -155,12 +155,26 @@ def build(recipe: Mapping[str, Any]) -> LevelUNet:
 
 
 def train(
-    real: Sequence[Example], simulated: Sequence[Example], recipe: Mapping[str, Any], options: FitOptions, folder: Path
+    examples: tuple[Sequence[Example], Sequence[Example]],
+    recipe: Mapping[str, Any],
+    options: FitOptions,
+    folder: Path,
+    start: Mapping[str, Tensor] | None = None,
 ) -> LevelUNet:
-    """Train a localizer on slices of training patients."""
+    """Train a localizer.
+
+    Args:
+        examples: real slices of training patients, and simulated ones.
+        recipe: `levels`.
+        options: the rest; steps, batch and learning rate are the recipe's.
+        folder: of the run.
+        start: weights to start from; fresh ones without.
+    """
     spec = input_spec(recipe["size"])
     torch.manual_seed(options.seed)
     network = build(recipe)
+    if start is not None:
+        network.load_state_dict(start)
     chosen = replace(options, steps=recipe["steps"], batch=recipe["batch"], learning_rate=recipe["learning_rate"])
-    fit(LogPlaces(network), draw_from(real, simulated, recipe["real_share"], spec), loss, chosen, folder)
+    fit(LogPlaces(network), draw_from(*examples, recipe["real_share"], spec), loss, chosen, folder)
     return network

@@ -145,18 +145,22 @@ def train_levels(job: Job, recipe: Mapping[str, Any]) -> Trained:
     simulated = levels.simulated_examples(job.studies("lumbar-balanced"))
     examples = len(real) + len(redrawn) + len(simulated)
     shown = mixed(real, redrawn, job.redrawn_share)
-    network = levels.train(shown, simulated, recipe, job.options(recipe, examples), job.run("levels"))
-    spec = levels.input_spec(recipe["size"])
+    network = levels.train((shown, simulated), recipe, job.options(recipe, examples), job.run("levels"))
     sources = [f"{len(real)} {SPIDER}"] if real else []
     sources += [f"{len(redrawn)} slices of {RESYNTHESIZED}"] if redrawn else []
-    text = PackText(
+    return trained_levels(network, levels_text(recipe, [*sources, f"{len(simulated)} slices of {SIMULATED}"]))
+
+
+def levels_text(recipe: Mapping[str, Any], training_data: Sequence[str]) -> PackText:
+    """What the pack of a localizer says of itself."""
+    return PackText(
         name="levels",
         task="localize",
         version=VERSION,
-        inputs={"images": spec},
+        inputs={"images": levels.input_spec(recipe["size"])},
         labels={"maps": CHANNELS},
         settings={},
-        training_data=[*sources, f"{len(simulated)} slices of {SIMULATED}"],
+        training_data=training_data,
         scores=[unjudged("levels")],
         notes=[
             "A U-Net that gives, for every disc from T11/T12 to S1/S2, the probability of each place in a sagittal "
@@ -164,7 +168,6 @@ def train_levels(job: Job, recipe: Mapping[str, Any]) -> Trained:
         ],
         limits=LIMITS,
     )
-    return trained_levels(network, text)
 
 
 def trained_levels(network: LevelUNet, text: PackText) -> Trained:

@@ -122,18 +122,21 @@ def _axes(plane: SlicePlane) -> FloatArray:
 
 def _keep_simulated(wanted: Harvest, target: Path, number: int) -> None:
     made = simulate_study(wanted.seed, number, wanted.profile)
-    name = f"{wanted.profile}-{wanted.seed}-{number}"
-    whole = Whole(
+    write(whole_of(made, f"{wanted.profile}-{wanted.seed}-{number}"), target / f"{number:05d}")
+
+
+def whole_of(made: SimulatedStudy, name: str) -> Whole:
+    """The whole slices of a simulated study, with its true grades and points."""
+    return Whole(
         name=name,
         fold=fold_of(name),
         grades=_grades(made.truth.grades),
-        points=_points(lambda condition, level: _true_point(made, condition, level)),
+        points=_points(lambda condition, level: true_point(made, condition, level)),
         views=views_of(made.study, truth_labels(made)),
     )
-    write(whole, target / f"{number:05d}")
 
 
-def _true_point(made: SimulatedStudy, condition: Condition, level: Level) -> Vector:
+def true_point(made: SimulatedStudy, condition: Condition, level: Level) -> Vector:
     """Where a reader would put his point; as `simulate.rsna_layout` writes it, without his error."""
     if condition.side is None:
         x, y, z = made.truth.levels[level]

@@ -126,7 +126,7 @@ def shifts(rows: Sequence[Miss], view: str, most_slices: int, most_px: float) ->
     return np.asarray(np.clip(np.array(known, float).reshape(-1, 3), -limits, limits), float)
 
 
-def table_2(rows: Sequence[Miss]) -> Table:
+def table_2(rows: Sequence[Miss], title: str = "Stage 1: slices and points found, against the readers'") -> Table:
     """The paper's Table 2, for every view and method, with the error in the picture beside it."""
     lines = []
     for view, method in dict.fromkeys((row.view, row.method) for row in rows):
@@ -145,7 +145,7 @@ def table_2(rows: Sequence[Miss]) -> Table:
             )
         )
     return Table(
-        title="Stage 1: slices and points found, against the readers'",
+        title=title,
         columns=("places", "n", "± 0", "± 1", "± 2", "> ± 2", "none", "median mm in the picture", "within 5 px"),
         rows=tuple(lines),
         notes=(
