@@ -176,12 +176,13 @@ def _answer(item: spider.MidSagittal, fold: int, pack: Pack, guess: FloatArray) 
 def page(plan: Plan, packs: tuple[Pack, ...], studies: int) -> str:
     """All tables as Markdown."""
     recipe = plan.recipe()
+    share = f"{100 * recipe['real_share']:.0f} % of the draws"
     made = [*tables(out_of_fold(plan)), *(simulated_tables(packs, studies) if studies else [])]
     about = (
         f"Real patients: {plan.folds} folds by patient over all labelled slices of SPIDER (a hash of the patient says "
         "in which; both contrasts of a patient are in one). Every fold starts from a localizer that has learnt from "
-        f"simulation alone, and trains {recipe['steps']} steps on the others' slices ({100 * recipe['real_share']:.0f} % of "
-        "the draws) and simulated ones. These networks judge the recipe; the pack that ships has seen the training "
+        f"simulation alone, and trains {recipe['steps']} steps on the others' slices ({share}) and simulated "
+        "ones. These networks judge the recipe; the pack that ships has seen the training "
         "patients, and is judged on the simulated studies below and on the validation patients in "
         "[the results](results.md)."
     )
