@@ -1,6 +1,7 @@
 """The order of the stages."""
 
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from functools import lru_cache
@@ -73,6 +74,7 @@ def read_study(
     if refusal is None:
         localization = find_levels(study, labels, select(packs, "localize"))
     done("localize")
+    labels = with_levels(labels, localization)
     measurements = measure_spacing(localization.landmarks)
     done("measure")
     if refusal is None:
@@ -133,10 +135,30 @@ def _refusal(labels: tuple[SeriesLabel, ...]) -> str | None:
     spines = [label for label in labels if label.anatomy.label is Anatomy.MR_SPINE]
     if not spines:
         return "no series shows an MR image of the spine"
-    if not any(label.region.label in (Region.LUMBAR, Region.UNKNOWN) for label in spines):
-        regions = sorted({label.region.label.value for label in spines})
+    shown = {region for label in spines for region in (label.region.label, *label.covers)}
+    if not shown & {Region.LUMBAR, Region.UNKNOWN}:
+        regions = sorted(region.value for region in shown)
         return f"the series show the {' and '.join(regions)} spine only"
     return None
+
+
+def with_levels(labels: tuple[SeriesLabel, ...], found: Localization) -> tuple[SeriesLabel, ...]:
+    """The same labels; series in which most of the lumbar levels lie cover the lumbar spine, whatever was seen before.
+
+    Levels whose numbering is in doubt tell nothing.
+    """
+    if any(notice.kind is NoticeKind.NUMBERING_DOUBT for notice in found.warnings):
+        return labels
+    counts = Counter(place.series_key for mark in found.landmarks for place in (mark.location, *mark.projections))
+    return tuple(_covering_lumbar(label) if counts[label.series_key] > len(LEVELS) / 2 else label for label in labels)
+
+
+def _covering_lumbar(label: SeriesLabel) -> SeriesLabel:
+    if label.coverage is None or Region.LUMBAR in label.covers:
+        return label
+    from_head = tuple(region for region in Region if region is not Region.UNKNOWN)
+    regions = from_head[from_head.index(label.covers[0]) :]
+    return replace(label, coverage=replace(label.coverage, label=regions, source="fusion"))
 
 
 def _refused(reason: str) -> tuple[Finding, ...]:

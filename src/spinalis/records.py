@@ -147,6 +147,7 @@ class SeriesLabel:
 
     `cord_slices` are indices into `Series.slices`; `flags` are short words such as `header_contradicts_pixels_region`,
     one for each of the `contradictions`. `detail` is the contrast finer than `sequence`, where the header tells it.
+    `coverage` holds all regions that are covered, head to feet, `region` among them; None where `region` is unknown.
     """
 
     series_key: str
@@ -160,6 +161,12 @@ class SeriesLabel:
     flags: tuple[str, ...] = ()
     contradictions: tuple[Contradiction, ...] = ()
     detail: Judgement[Detail] | None = None
+    coverage: Judgement[tuple[Region, ...]] | None = None
+
+    @property
+    def covers(self) -> tuple[Region, ...]:
+        """The regions that are covered, head to feet; none where nothing is known of them."""
+        return () if self.coverage is None else self.coverage.label
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,10 +5,11 @@ import pytest
 
 from spinalis import pipeline
 from spinalis.errors import PackError
-from spinalis.pipeline import read_study, triage_study
-from spinalis.records import Header, NotAssessed, Notice, Study
-from spinalis.vocabulary import LEVELS, Anatomy, NoticeKind
-from tests.fakes import AXIAL, SAGITTAL, FakePack, manifest, series
+from spinalis.localize import find_levels
+from spinalis.pipeline import read_study, triage_study, with_levels
+from spinalis.records import Header, Judgement, NotAssessed, Notice, Study
+from spinalis.vocabulary import LEVELS, Anatomy, NoticeKind, Region
+from tests.fakes import AXIAL, SAGITTAL, FakePack, label, manifest, series
 from tests.unit.test_grade import pack_that_says as grader
 from tests.unit.test_localize_levels import pack_with as localizer
 from tests.unit.test_triage_header import PACK as HEADERS
@@ -104,3 +105,24 @@ def test_triage_alone_needs_the_triage_pack_alone() -> None:
 def test_a_missing_pack_is_an_error() -> None:
     with pytest.raises(PackError, match="task triage"):
         triage_study(study(), (FakePack(manifest("grade", {}), lambda: {}),))
+
+
+def test_a_series_that_only_covers_the_loin_is_searched_for_levels_after_the_lumbar_ones() -> None:
+    whole = Judgement(label=(Region.CERVICAL, Region.THORACIC, Region.LUMBAR), probability=0.9)
+    plain = label(region=Region.THORACIC)
+    assert find_levels(study(), (plain,), localizer()).landmarks == ()
+    found = find_levels(study(), (replace(plain, coverage=whole),), localizer())
+    assert len(found.landmarks) == len(LEVELS)
+
+
+def test_levels_in_a_series_are_evidence_that_it_covers_the_loin() -> None:
+    thoracic = replace(
+        label(region=Region.THORACIC), coverage=Judgement(label=(Region.THORACIC,), probability=0.9, source="pixels")
+    )
+    found = find_levels(study(), (label(),), localizer())
+    sure = replace(found, warnings=())
+    (made,) = with_levels((thoracic,), sure)
+    assert made.covers == (Region.THORACIC, Region.LUMBAR)
+    assert with_levels((thoracic,), replace(sure, landmarks=sure.landmarks[:2])) == (thoracic,)
+    doubt = Notice(kind=NoticeKind.NUMBERING_DOUBT, text="Levels: doubt.")
+    assert with_levels((thoracic,), replace(sure, warnings=(doubt,))) == (thoracic,)

@@ -39,6 +39,7 @@ def labelled(*cord: float, **changes: object) -> SeriesLabel:
         label(region=Region.CERVICAL),
         slices=tuple(slice_label(index, value) for index, value in enumerate(cord)),
         cord_slices=tuple(index for index, value in enumerate(cord) if value > 0.5),
+        coverage=Judgement(label=(Region.CERVICAL, Region.THORACIC), probability=0.8),
     )
     return replace(found, **changes)
 
@@ -156,3 +157,26 @@ def test_of_pixels_that_cannot_be_decoded_nothing_is_known() -> None:
     found = labelled(0.9, 0.9)
     assert chosen("region == cervical", by_slice=True, found=found)[2] == (2, None, ())
     assert chosen("region == cervical", by_slice=False, found=labelled()) == [(None, None, ())]
+
+
+@pytest.mark.parametrize(
+    ("rule", "truth"),
+    [
+        ("covers == thoracic", True),
+        ("covers == Cervical and covers == thoracic", True),
+        ("covers == lumbar", False),
+        ("covers != thoracic", False),
+        ("covers != lumbar", True),
+        ("covers in (lumbar, thoracic)", True),
+        ("covers not in (lumbar, thoracic)", False),
+        ("region == thoracic", False),
+    ],
+)
+def test_a_series_is_found_by_each_region_that_it_covers(rule: str, truth: bool) -> None:
+    assert parse(rule).holds(known()) is truth
+
+
+def test_what_is_covered_is_unknown_where_nothing_is_known_or_sure() -> None:
+    assert known(found=labelled(0.1, coverage=None))["covers"] is None
+    assert known(least=0.9)["covers"] is None
+    assert parse("covers != lumbar").holds(known(least=0.9)) is None

@@ -23,7 +23,7 @@ from spinalis.records import (
     Study,
 )
 from spinalis.report.words import RESEARCH_USE_ONLY
-from spinalis.vocabulary import SEVERITIES
+from spinalis.vocabulary import SEVERITIES, Region
 
 SCHEMA = "spinalis-reading/1"
 TRIAGE_SCHEMA = "spinalis-triage/1"
@@ -128,6 +128,7 @@ def _series(series: Series, label: SeriesLabel) -> Json:
         "columns": series.columns,
         "anatomy": _judgement(label.anatomy),
         "region": _judgement(label.region),
+        "coverage": _coverage(label.coverage),
         "plane": _judgement(label.plane),
         "sequence": _judgement(label.sequence),
         "detail": None if label.detail is None else _judgement(label.detail),
@@ -143,6 +144,12 @@ def _judgement(judgement: Judgement[Any]) -> Json:
         "probability": round(judgement.probability, PROBABILITY_DIGITS),
         "source": judgement.source,
     }
+
+
+def _coverage(found: Judgement[tuple[Region, ...]] | None) -> Json | None:
+    if found is None:
+        return None
+    return {**_judgement(found), "label": [str(region) for region in found.label]}
 
 
 def _slice(index: int, item: Slice, label: SliceLabel | None) -> Json:

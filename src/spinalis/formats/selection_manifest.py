@@ -18,7 +18,7 @@ from spinalis.formats.atomic import write_chunks
 from spinalis.report.words import RESEARCH_USE_ONLY
 from spinalis.triage.choose import Choice
 from spinalis.triage.facts import LABELS, contradictions
-from spinalis.triage.where import Truth, Value
+from spinalis.triage.where import Fact, Truth
 
 SCHEMA = "spinalis-selection/1"
 DIGITS = 4
@@ -166,11 +166,13 @@ def _relative(paths: list[str]) -> bool:
     return len({bool(posixpath.dirname(path)) for path in paths}) == 1
 
 
-def _label(value: Value | None) -> str:
+def _label(value: Fact | None) -> str:
+    if isinstance(value, tuple):
+        return "+".join(value)
     if isinstance(value, bool):
         return "yes" if value else "no"
     return "unknown" if value is None else str(value)
 
 
-def _rounded(value: Value | None) -> Value | None:
+def _rounded(value: Fact | None) -> Fact | None:
     return round(value, DIGITS) if isinstance(value, float) else value

@@ -4,9 +4,10 @@ import csv
 from collections.abc import Iterable
 from io import StringIO
 from pathlib import Path
+from typing import Any
 
 from spinalis.formats.atomic import write_bytes
-from spinalis.records import SeriesLabel, Study
+from spinalis.records import Judgement, SeriesLabel, Study
 
 COLUMNS = (
     "study",
@@ -17,6 +18,8 @@ COLUMNS = (
     "anatomy_probability",
     "region",
     "region_probability",
+    "coverage",
+    "coverage_probability",
     "plane",
     "plane_probability",
     "sequence",
@@ -24,7 +27,7 @@ COLUMNS = (
     "cord_slices",
     "flags",
 )
-"""`cord_slices` counts them; `flags` are joined by `;`; a missing number is empty."""
+"""`cord_slices` counts them; `coverage` is joined by `+` and `flags` by `;`; a missing number is empty."""
 
 
 def write(studies: Iterable[tuple[Study, tuple[SeriesLabel, ...]]], path: Path) -> None:
@@ -39,10 +42,17 @@ def write(studies: Iterable[tuple[Study, tuple[SeriesLabel, ...]]], path: Path) 
     for study, labels in studies:
         slices = {series.key: len(series.slices) for series in study.series}
         for label in labels:
-            answers = (label.anatomy, label.region, label.plane, label.sequence)
+            covered = ("", "") if label.coverage is None else _answer(label.coverage, "+".join(label.covers))
             table.writerow(
-                [study.key, label.series_key, label.number, slices[label.series_key]]
-                + [cell for answer in answers for cell in (answer.label, f"{answer.probability:.4f}")]
-                + [len(label.cord_slices), ";".join(label.flags)]
+                [
+                    *(study.key, label.series_key, label.number, slices[label.series_key]),
+                    *(*_answer(label.anatomy), *_answer(label.region), *covered),
+                    *(*_answer(label.plane), *_answer(label.sequence)),
+                    *(len(label.cord_slices), ";".join(label.flags)),
+                ]
             )
     write_bytes(path, text.getvalue().encode())
+
+
+def _answer(judgement: Judgement[Any], word: str | None = None) -> tuple[str, str]:
+    return str(judgement.label) if word is None else word, f"{judgement.probability:.4f}"

@@ -20,7 +20,8 @@ MIDLINE_REACH_SLICES = 4
 """The same where positions are unknown."""
 
 PREFERRED = (Sequence.T2W, Sequence.STIR, Sequence.T1W)
-"""Order in which sagittal series are tried. Real T2w levels are right more often than T1w (see the pack's card)."""
+"""Order in which sagittal series are tried; those of another region that cover the lumbar spine, too, come last.
+Real T2w levels are right more often than T1w (see the pack's card)."""
 
 SURE = 0.5
 """A mean confidence above this ends the search through the series."""
@@ -66,7 +67,13 @@ def find_levels(study: Study, labels: tuple[SeriesLabel, ...], pack: Pack) -> Lo
     """
     by_key = {series.key: series for series in study.series}
     usable = [item for item in labels if _usable(item)]
-    usable.sort(key=lambda item: (PREFERRED.index(item.sequence.label), -len(by_key[item.series_key].slices)))
+    usable.sort(
+        key=lambda item: (
+            item.region.label not in (Region.LUMBAR, Region.UNKNOWN),
+            PREFERRED.index(item.sequence.label),
+            -len(by_key[item.series_key].slices),
+        )
+    )
     if not usable:
         return _none("Levels: no sagittal T1w, T2w or STIR series of the spine.")
     best: tuple[Landmark, ...] = ()
@@ -115,7 +122,7 @@ def _none(reason: str) -> Localization:
 def _usable(label: SeriesLabel) -> bool:
     return (
         label.anatomy.label is Anatomy.MR_SPINE
-        and label.region.label in (Region.LUMBAR, Region.UNKNOWN)
+        and (label.region.label is Region.UNKNOWN or Region.LUMBAR in (label.region.label, *label.covers))
         and label.plane.label is Plane.SAGITTAL
         and label.sequence.label in PREFERRED
     )

@@ -26,6 +26,7 @@ from spinalis.report.words import (
     RADIOLOGICAL_ORDER,
     RESEARCH_USE_ONLY,
     SHORT_NAMES,
+    covering,
     joined,
     likelihood,
     named,
@@ -154,7 +155,7 @@ def series_rows(study: Study, labels: tuple[SeriesLabel, ...]) -> tuple[SeriesRo
             plane=_verdict(label.plane),
             sequence=_verdict(label.sequence),
             cord=ranges(label.cord_slices),
-            notes=notes((*found[label.series_key].flags, *label.flags)),
+            notes=(*covering(label.covers), *notes((*found[label.series_key].flags, *label.flags))),
         )
         for label in labels
     )

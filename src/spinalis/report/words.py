@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable
 from collections.abc import Sequence as Ordered
 
 from spinalis.records import Finding, NotAssessed, Series, Vector
-from spinalis.vocabulary import CONDITIONS, LEVELS, Condition, Level
+from spinalis.vocabulary import CONDITIONS, LEVELS, Condition, Level, Region
 
 RESEARCH_USE_ONLY = (
     "Research use only. Not a medical device and not validated clinically; never use it for diagnosis or treatment."
@@ -64,6 +64,11 @@ def notes(flags: Iterable[str]) -> tuple[str, ...]:
     contradicted = [flag.removeprefix(_CONTRADICTION) for flag in found if flag.startswith(_CONTRADICTION)]
     others = tuple(flag.replace("_", " ") for flag in found if not flag.startswith(_CONTRADICTION))
     return (*others, f"header contradicts pixels: {', '.join(contradicted)}") if contradicted else others
+
+
+def covering(regions: Ordered[Region]) -> tuple[str, ...]:
+    """What a series covers beside its own region: `covers cervical and thoracic`; nothing where it is one."""
+    return (f"covers {joined([str(region) for region in regions])}",) if len(regions) > 1 else ()
 
 
 def joined(words: Ordered[str]) -> str:

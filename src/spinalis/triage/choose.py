@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from spinalis.records import Series, SeriesLabel, Study
 from spinalis.triage.facts import Answer, answers, facts, measure
-from spinalis.triage.where import Rule, Truth, Value
+from spinalis.triage.where import Fact, Rule, Truth
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,7 +20,7 @@ class Choice:
     label: SeriesLabel
     index: int | None
     answers: dict[str, Answer]
-    facts: dict[str, Value | None]
+    facts: dict[str, Fact | None]
     truth: Truth
     why: tuple[tuple[str, Truth], ...]
     readable: tuple[int, ...]

@@ -4,10 +4,10 @@ from dataclasses import dataclass
 
 from spinalis.geometry import slice_spacing_mm
 from spinalis.records import Judgement, Series, SeriesLabel, SlicePlane
-from spinalis.triage.where import Value
+from spinalis.triage.where import Fact
 from spinalis.vocabulary import Anatomy
 
-LABELS = ("anatomy", "region", "plane", "sequence", "cord")
+LABELS = ("anatomy", "region", "covers", "plane", "sequence", "cord")
 """The words that are judged, not read off, and so carry a probability."""
 
 CONTRADICTION = "header_contradicts_pixels_"
@@ -18,20 +18,21 @@ CONTRADICTION = "header_contradicts_pixels_"
 class Answer:
     """A judged label of a unit: None where it is unknown. `source` is that of a `Judgement`."""
 
-    value: Value | None
+    value: Fact | None
     probability: float
     source: str
 
 
 def answers(label: SeriesLabel, index: int | None) -> dict[str, Answer]:
-    """The five labels of a series, or of its slice `index`.
+    """The labels of a series, or of its slice `index`.
 
-    A slice takes anatomy, region, plane and sequence from its series, where all slices voted and the header had its
-    say; the cord is its own. The cord of a series is that of its surest slice.
+    A slice takes all but the cord from its series, where all slices voted and the header had its say; the cord is its
+    own. The cord of a series is that of its surest slice.
     """
     found = {
         "anatomy": _answer(label.anatomy),
         "region": _answer(label.region),
+        "covers": _covers(label),
         "plane": _answer(label.plane),
         "sequence": _answer(label.sequence),
     }
@@ -39,8 +40,8 @@ def answers(label: SeriesLabel, index: int | None) -> dict[str, Answer]:
 
 
 def facts(
-    measured: dict[str, Value | None], found: dict[str, Answer], min_probability: float = 0.0
-) -> dict[str, Value | None]:
+    measured: dict[str, Fact | None], found: dict[str, Answer], min_probability: float = 0.0
+) -> dict[str, Fact | None]:
     """Everything that a rule may ask of a unit.
 
     Args:
@@ -55,7 +56,7 @@ def facts(
     return {**sure, **measured}
 
 
-def measure(series: Series, label: SeriesLabel) -> dict[str, Value | None]:
+def measure(series: Series, label: SeriesLabel) -> dict[str, Fact | None]:
     """The facts that a series and its slices share: geometry, header, and what was noticed."""
     header = series.header
     planes = [item.plane for item in series.slices if item.plane is not None]
@@ -90,6 +91,13 @@ def _answer(judgement: Judgement) -> Answer:  # type: ignore[type-arg]  # of any
     return Answer(
         value=None if value == "unknown" else value, probability=judgement.probability, source=judgement.source
     )
+
+
+def _covers(label: SeriesLabel) -> Answer:
+    found = label.coverage
+    if found is None:
+        return Answer(value=None, probability=0.0, source="none")
+    return Answer(value=tuple(map(str, found.label)), probability=found.probability, source=found.source)
 
 
 def _cord(label: SeriesLabel, index: int | None) -> Answer:

@@ -171,6 +171,22 @@ def read_header(series: Series, pack: Pack) -> HeaderView | None:
     return None if silent(series.header) else view_of(features(series)[None], pack)[0]
 
 
+def coverage_ratio(series: Series, header: HeaderView | None, pack: Pack | None) -> FloatArray | None:
+    """What header and geometry say of `COVERAGES`, (6,), prior divided out; None without a pack, or without either.
+
+    Args:
+        series: the series.
+        header: what its header says; where it is silent, the geometry is asked alone.
+        pack: the `header` pack.
+
+    Raises:
+        PackError: the pack was made for other features.
+    """
+    if header is None and pack is not None and any(item.plane is not None for item in series.slices):
+        header = view_of(features(series)[None], pack)[0]
+    return None if header is None else header.ratios["coverage"]
+
+
 def view_of(given: Vector, pack: Pack) -> tuple[HeaderView, ...]:
     """What the network says to features (N, F), one view each.
 

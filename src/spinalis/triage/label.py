@@ -10,8 +10,9 @@ from spinalis.geometry import display_matrix, patient_plane
 from spinalis.models import Pack
 from spinalis.models.prepare import InputSpec, fit_matrix, is_blank, prepare
 from spinalis.records import Contradiction, FloatArray, Image, Judgement, Series, SeriesLabel, SliceLabel
+from spinalis.triage.coverage import cover, look
 from spinalis.triage.fuse import EQUAL_WEIGHTS, fuse, vote
-from spinalis.triage.header import ANATOMIES, PLANES, REGIONS, SEQUENCES, read_header
+from spinalis.triage.header import ANATOMIES, PLANES, REGIONS, SEQUENCES, coverage_ratio, read_header
 from spinalis.triage.kinds import detail, kinds
 from spinalis.vocabulary import Anatomy, Plane, Region, Sequence
 
@@ -64,6 +65,12 @@ def label_series(series: Series, pack: Pack, header_pack: Pack | None = None) ->
     spine = anatomy.label is Anatomy.MR_SPINE
     if not spine:
         region = Judgement(label=Region.UNKNOWN, probability=anatomy.probability, source=anatomy.source)
+
+    def ask(images: Image) -> FloatArray:
+        return _log_softmax(np.asarray(pack.run(images=images)["region"], float) / temperatures.get("region", 1.0))
+
+    spec = pack.manifest.input("images")
+    seen = look(series, plane.label, (indices, logs["region"]), spec, ask) if spine else None
     return SeriesLabel(
         series_key=series.key,
         number=series.number,
@@ -72,6 +79,7 @@ def label_series(series: Series, pack: Pack, header_pack: Pack | None = None) ->
         plane=plane,
         sequence=sequence,
         detail=detail(sequence, header),
+        coverage=cover(seen, region, coverage_ratio(series, header, header_pack)),
         cord_slices=tuple(i for i, p in zip(indices, cord, strict=True) if spine and p > CORD_THRESHOLD),
         slices=tuple(_slice_label(index, logs, float(cord[row]), row) for row, index in enumerate(indices)),
         flags=(*series.flags, *flags, *(f"header_contradicts_pixels_{found.head}" for found in contradictions)),

@@ -31,11 +31,13 @@ from spinalis.errors import SelectionError
 from spinalis.vocabulary import Anatomy, Plane, Region, Sequence
 
 Value = str | float | bool
+Fact = Value | tuple[str, ...]
 Truth = bool | None
 """True, False, or None for unknown."""
 
-Facts = Mapping[str, Value | None]
-"""What is known of a unit, by the words of `WORDS`; None where it is unknown."""
+Facts = Mapping[str, Fact | None]
+"""What is known of a unit, by the words of `WORDS`; None where it is unknown. Of several values one is enough for
+`==` and `in`, and `!=` and `not in` are their opposites."""
 
 
 class Kind(StrEnum):
@@ -64,6 +66,7 @@ def _names(words: type[StrEnum]) -> tuple[str, ...]:
 WORDS: dict[str, Word] = {
     "anatomy": Word(kind=Kind.NAME, says="is it a magnetic resonance image of the spine", values=_names(Anatomy)),
     "region": Word(kind=Kind.NAME, says="the part of the spine in view", values=_names(Region)),
+    "covers": Word(kind=Kind.NAME, says="a part of the spine that is covered, one of several", values=_names(Region)),
     "plane": Word(kind=Kind.NAME, says="the patient plane", values=_names(Plane)),
     "sequence": Word(kind=Kind.NAME, says="the contrast", values=_names(Sequence)),
     "cord": Word(kind=Kind.YES_NO, says="the spinal cord is in view; of a series: in at least one slice"),
@@ -129,9 +132,12 @@ class Question:
             return None
         if self.mark == "":
             return bool(found)
-        if self.mark in COMPARE:
+        if isinstance(found, tuple):
+            same = any(plain(one) in self.values for one in found)
+        elif self.mark in COMPARE:
             return COMPARE[self.mark](float(found), float(self.values[0]))
-        same = (plain(found) if isinstance(found, str) else found) in self.values
+        else:
+            same = (plain(found) if isinstance(found, str) else found) in self.values
         return same if self.mark in ("==", "in") else not same
 
 
