@@ -103,6 +103,17 @@ def test_a_missing_series_makes_a_missing_answer(kept: tuple[str, ...], missing:
             assert "slice shows this" in finding.result.reason
 
 
+def test_a_level_in_a_signal_void_is_not_assessed_and_its_neighbours_are() -> None:
+    pixels = np.stack([study().series[0].load(index) for index in range(15)])
+    pixels[:, 60:84] = 0.0  # L2/L3 lies in row 72, its neighbours 32 rows away; a crop reaches about 26
+    hollow = series(pixels, key="t1", orientation=SAGITTAL, origin=(-28.0, -60.0, 120.0))
+    findings = grade_study(Study(key="k", series=(hollow,)), LABELS[:1], marks(*LEVELS), pack_that_says())
+    foraminal = [item for item in findings if "Foraminal" in item.condition.value]
+    missing = {item.level: item.result.reason for item in foraminal if isinstance(item.result, NotAssessed)}
+    assert set(missing) == {Level.L2_L3}
+    assert "give no signal" in missing[Level.L2_L3]
+
+
 def test_a_series_in_another_frame_of_reference_is_not_cut() -> None:
     whole = study()
     moved = tuple(

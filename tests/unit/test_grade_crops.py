@@ -24,7 +24,7 @@ def ball(centre: tuple[float, float, float], make: Series) -> Series:
             + np.asarray(plane.along_column)[:, None, None] * rows * plane.row_spacing_mm
         )
         distance = np.sqrt(((at - np.asarray(centre)[:, None, None]) ** 2).sum(axis=0))
-        pixels[index] = np.exp(-((distance / 4.0) ** 2))
+        pixels[index] = shown(make.rows, 1) / 1000 + np.exp(-((distance / 4.0) ** 2))
     return Series(
         key=make.key,
         number=1,

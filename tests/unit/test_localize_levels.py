@@ -59,6 +59,33 @@ def test_unreadable_slices_are_passed_over() -> None:
     assert locate(series(np.zeros_like(pixels())), pack_with()) == ()
 
 
+def test_a_wide_black_frame_does_not_make_the_spine_smaller() -> None:
+    plain = locate(series(pixels()), pack_with())
+    for frame, same in ((60, True), (20, False)):  # 384 of 504 pixels are less than 0.8 of them, 384 of 424 are not
+        framed = np.pad(pixels(), ((0, 0), (frame, frame), (frame, frame)))
+        marks = locate(series(framed, origin=(-20.0, -100.0 - frame, 100.0 + frame)), pack_with())
+        near = [
+            first.point_lps_mm == pytest.approx(second.point_lps_mm, abs=0.6)
+            for first, second in zip(marks, plain, strict=True)
+        ]
+        assert all(near) is same
+
+
+@pytest.mark.parametrize(
+    ("level", "doubted"), [(4, True), (5, True), (7, False)], ids=["at L5/S1", "at the sacrum", "far below"]
+)
+def test_levels_are_doubted_where_there_is_no_signal(level: int, doubted: bool) -> None:
+    marks = locate(series(pixels()), pack_with())
+    rows = [mark.location.row for mark in marks]
+    column = int(marks[4].location.column)
+    pitch = (rows[4] - rows[0]) / 4
+    row = int(rows[0] + level * pitch)
+    hollow = pixels()
+    hollow[:, row - int(0.5 * pitch) : row + int(0.5 * pitch), column - 60 : column + 60] = 0.0
+    found = find_levels(Study(key="k", series=(series(hollow),)), (label(),), pack_with())
+    assert any("no signal" in item.text for item in found.warnings) is doubted
+
+
 def test_levels_are_projected_into_other_series_of_the_same_frame() -> None:
     sagittal = series(pixels())
     point = locate(sagittal, pack_with())[2].point_lps_mm

@@ -12,6 +12,7 @@ from spinalis.models.prepare import (
     normalize,
     prepare,
     resample,
+    void_share,
 )
 
 SPEC = InputSpec(height=64, width=64, spacing_mm=0.8)
@@ -101,6 +102,15 @@ def test_a_blank_slice_stays_finite() -> None:
 )
 def test_a_picture_is_blank_where_all_its_numbers_are_equal(image: np.ndarray, blank: bool) -> None:
     assert is_blank(image) is blank
+
+
+def test_a_void_counts_by_its_share_of_the_part_and_not_what_lies_outside() -> None:
+    image = np.random.default_rng(0).uniform(0.5, 1.0, (64, 64)).astype(np.float32)
+    image[:, :16] = 0.0
+    assert void_share(image, np.eye(2, 3), (64, 64)) == pytest.approx(0.25, abs=0.01)
+    beyond = np.array([[1.0, 0.0, 64.0], [0.0, 1.0, 0.0]])  # the part begins 64 columns left of the picture
+    assert void_share(image, beyond, (64, 128)) == pytest.approx(0.125, abs=0.01)
+    assert void_share(np.zeros((64, 64), np.float32), np.eye(2, 3), (64, 64)) == 1.0
 
 
 def test_pixels_that_are_no_numbers_count_as_dark() -> None:

@@ -26,18 +26,6 @@ from spinalis.vocabulary import Condition, Level, Plane
 
 NAMES = [kind.__name__ for kind in KINDS]
 
-BEYOND_THE_READER = {"wide_field": "a spine that fills a quarter of the picture is numbered wrongly now and then"}
-"""Kinds that are not yet answered as they should be, and why."""
-
-EVERY_KIND = [
-    pytest.param(
-        number,
-        id=name,
-        marks=[pytest.mark.xfail(reason=BEYOND_THE_READER[name], strict=True)] if name in BEYOND_THE_READER else [],
-    )
-    for number, name in enumerate(NAMES)
-]
-
 
 @pytest.fixture(scope="module")
 def plain(tmp_path_factory: pytest.TempPathFactory) -> Answer:
@@ -49,7 +37,7 @@ def answer(tortured: TorturedStudy, folder: Path) -> Answer:
     return answer_to(tortured, folder, None)
 
 
-@pytest.mark.parametrize("number", EVERY_KIND)
+@pytest.mark.parametrize("number", range(len(NAMES)), ids=NAMES)
 def test_the_answer_is_the_expected_one(number: int, plain: Answer, tmp_path: Path) -> None:
     tortured = torture_study(SEED, number)
     expected = expectation_of(json.loads(json.dumps(tortured.expected.document())))

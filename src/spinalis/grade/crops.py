@@ -7,7 +7,7 @@ import numpy as np
 
 from spinalis.errors import UnreadableFileError
 from spinalis.geometry import display_matrix, normal_of, position_along, slice_spacing_mm, to_pixel
-from spinalis.models.prepare import InputSpec, crop_matrix, is_blank, prepare
+from spinalis.models.prepare import VOID_SHARE, InputSpec, crop_matrix, is_blank, prepare, void_share
 from spinalis.records import Image, Location, Series, SeriesLabel, Study, Vector
 from spinalis.vocabulary import Anatomy, Plane, Sequence, Side
 
@@ -75,11 +75,13 @@ class Bag:
     """The crops of one level and side.
 
     `crops` is (slots, C, H, W), `mask` (slots,) 1 where there is a crop; `places` says where each crop is from.
+    `hidden` (slots,) is 1 where a slice is there, but cannot be decoded, is blank, or gives no signal.
     """
 
     crops: Image = field(repr=False)
     mask: Image
     places: tuple[Location | None, ...]
+    hidden: Image
 
 
 def collect(study: Study, labels: tuple[SeriesLabel, ...], point: Vector, side: Side, spec: InputSpec) -> Bag:
@@ -93,10 +95,12 @@ def collect(study: Study, labels: tuple[SeriesLabel, ...], point: Vector, side: 
         spec: the crops; its `spacing_mm` must be set.
 
     Returns:
-        The bag; places without a slice near enough, or whose picture cannot be decoded or is blank, are masked.
+        The bag; places without a slice near enough, or whose picture cannot be decoded or shows
+        nothing there, are masked.
     """
     crops = np.zeros((len(SLOTS), len(spec.channels), spec.height, spec.width), np.float32)
     places: list[Location | None] = []
+    hidden = np.zeros(len(SLOTS), np.float32)
     choices = {view.name: list(_choices(study, labels, point, side, view)) for view in VIEWS}
     for slot, (view, offset) in enumerate(SLOTS):
         near = [choice for choice in choices[view.name] if abs(choice.offset_mm - offset) <= choice.reach_mm]
@@ -104,9 +108,10 @@ def collect(study: Study, labels: tuple[SeriesLabel, ...], point: Vector, side: 
         if near:
             choice = min(near, key=lambda item: (item.rank, abs(item.offset_mm - offset)))
             place = _cut(choice, view, side, spec, crops[slot])
+            hidden[slot] = place is None
         places.append(place)
     mask = np.array([place is not None for place in places], np.float32)
-    return Bag(crops=crops, mask=mask, places=tuple(places))
+    return Bag(crops=crops, mask=mask, places=tuple(places), hidden=hidden)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -165,7 +170,10 @@ def _cut(choice: _Choice, view: View, side: Side, spec: InputSpec, out: Image) -
     )
     across, down = view.centre_mm[0] * (-1.0 if mirror else 1.0), view.centre_mm[1]
     shown = turn[:, :2] @ (column, row) + turn[:, 2] + (across / spacing[1], down / spacing[0])
-    matrix = np.vstack([crop_matrix((shown[1], shown[0]), spacing, spec, mirror=mirror), [0, 0, 1]])
-    out[:] = prepare(image, (matrix @ np.vstack([turn, [0, 0, 1]]))[:2], spec)
+    fit = np.vstack([crop_matrix((shown[1], shown[0]), spacing, spec, mirror=mirror), [0, 0, 1]])
+    matrix = (fit @ np.vstack([turn, [0, 0, 1]]))[:2]
+    if void_share(image, matrix, (spec.height, spec.width)) > VOID_SHARE:
+        return None
+    out[:] = prepare(image, matrix, spec)
     centre = np.linalg.solve(turn[:, :2], shown - turn[:, 2])
     return Location(series_key=series.key, slice_index=choice.index, row=float(centre[1]), column=float(centre[0]))

@@ -45,6 +45,8 @@ _MISSING = {
     "subarticular": "no axial T2w slice shows this level",
 }
 
+_HIDDEN = "the slices of this level cannot be decoded, are blank, or give no signal here, as beside metal"
+
 SIDES = (Side.LEFT, Side.RIGHT)
 MOST_EVIDENCE = 3
 
@@ -145,7 +147,8 @@ def _result(
     slots = slots_of(output)
     shown = [slot for slot in slots if SLOTS[slot][1] >= _SHOWN_FROM_MM.get(output, -np.inf)]
     if not any(answers.bags[key].mask[shown].any() for key in keys):
-        return NotAssessed(reason=_MISSING[output])
+        hidden = any(answers.bags[key].hidden[shown].any() for key in keys)
+        return NotAssessed(reason=_HIDDEN if hidden else _MISSING[output])
     rows = [answers.row[key] for key in keys]
     mean = answers.probabilities[output][rows].mean(axis=0)
     score = pack.manifest.score(output)

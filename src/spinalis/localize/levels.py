@@ -1,6 +1,6 @@
 """Stage 2: the five lumbar levels, as points in the patient."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -9,7 +9,16 @@ from spinalis.errors import UnreadableFileError
 from spinalis.geometry import display_matrix, normal_of, position_along, project, slice_spacing_mm, to_patient
 from spinalis.localize.decode import FIRST, RADIUS, Chain, decode
 from spinalis.models import Pack
-from spinalis.models.prepare import InputSpec, apply_matrix, fit_matrix, invert_matrix, is_blank, prepare
+from spinalis.models.prepare import (
+    VOID_SHARE,
+    InputSpec,
+    apply_matrix,
+    fit_matrix,
+    invert_matrix,
+    is_blank,
+    prepare,
+    void_share,
+)
 from spinalis.records import FloatArray, Image, Landmark, Location, Notice, Series, SeriesLabel, Study, Vector
 from spinalis.vocabulary import LEVELS, Anatomy, NoticeKind, Plane, Region, Sequence
 
@@ -40,6 +49,15 @@ TRANSITIONAL = 0.08
 
 Fitted: one in twenty of 313 SPIDER training slices lies above it, among them all three with a level named wrongly,
 and 4 of 32 validation slices, none of them wrong. The network had seen the former; not judged out of fold.
+"""
+
+VOID_REACH = 0.8
+"""A level lies in a void where one fills so much around it, to each side, in mean distances of levels. Convention."""
+
+FRAME = 0.8
+"""A picture whose content fills less than this share of its longer side is framed: the frame is left out of the input.
+
+A convention: networks see pictures fitted by their longer side, and padding to a square leaves that as it is.
 """
 
 TOLERANCE_MM = 4.0
@@ -141,20 +159,31 @@ def middle_slices(series: Series) -> list[int]:
 
 
 def _inputs(series: Series, spec: InputSpec) -> tuple[list[int], Image, list[FloatArray]]:
-    indices, batch, matrices = [], [], []
+    shown: dict[int, Image] = {}
     for index in _thinned(middle_slices(series)):
         try:
             image = series.load(index)
         except UnreadableFileError:
             continue
-        if is_blank(image):
-            continue
-        matrix = input_matrix(series, index, spec)
-        indices.append(index)
-        matrices.append(matrix)
-        batch.append(prepare(image, matrix, spec))
-    stacked = np.stack(batch) if batch else np.zeros((0, len(spec.channels), spec.height, spec.width), np.float32)
-    return indices, stacked, matrices
+        if not is_blank(image):
+            shown[index] = image
+    if not shown:
+        return [], np.zeros((0, len(spec.channels), spec.height, spec.width), np.float32), []
+    inner, move = _unframed(series, list(shown.values()))
+    matrices = [(np.vstack([input_matrix(inner, index, spec), [0, 0, 1]]) @ move)[:2] for index in shown]
+    batch = [prepare(image, matrix, spec) for image, matrix in zip(shown.values(), matrices, strict=True)]
+    return list(shown), np.stack(batch), matrices
+
+
+def _unframed(series: Series, images: list[Image]) -> tuple[Series, FloatArray]:
+    """The series without a wide frame of its darkest value, its planes left as they are, and the (3, 3) move to it."""
+    seen = np.any([image > image.min() for image in images], axis=0)
+    rows, columns = (np.flatnonzero(seen.any(axis=axis)) for axis in (1, 0))
+    height, width = (int(found[-1] - found[0]) + 1 for found in (rows, columns))
+    if max(height, width) >= FRAME * max(series.rows, series.columns):
+        return series, np.eye(3)
+    move = np.array([[1.0, 0.0, -columns[0]], [0.0, 1.0, -rows[0]], [0.0, 0.0, 1.0]])
+    return replace(series, rows=height, columns=width), move
 
 
 def _thinned(indices: list[int], most: int = 13) -> list[int]:
@@ -252,6 +281,10 @@ def _doubts(landmarks: tuple[Landmark, ...], series: Series, pack: Pack) -> tupl
         doubts.append("the numbering is uncertain; it may be off by one level. Count from the sacrum by eye.")
     if _room_below(landmarks, series) < ROOM_OF_SACRUM:
         doubts.append("the picture ends where the sacrum should be, so that nothing tells which level is the last.")
+    if _hidden(landmarks, series):
+        doubts.append(
+            "a level, or the sacrum that they are counted from, lies where there is no signal, as beside metal."
+        )
     if _on_its_head(series, landmarks[len(LEVELS) // 2].location.slice_index, pack):
         doubts.append("the sagittal picture seems to stand on its head. Check its orientation.")
     warnings += [Notice(kind=NoticeKind.NUMBERING_DOUBT, text=f"Levels: {doubt}") for doubt in doubts]
@@ -276,6 +309,18 @@ def _room_below(landmarks: tuple[Landmark, ...], series: Series) -> float:
     rows = apply_matrix(turn, places)[:, 1]
     pitch = max(float(rows[-1] - rows[0]) / (len(rows) - 1), 1e-6)
     return (height - 0.5 - float(rows[-1])) / pitch
+
+
+def _hidden(landmarks: tuple[Landmark, ...], series: Series) -> bool:
+    """Whether a level, or the place one step below the last, lies in a signal void: see `VOID_SHARE`."""
+    image = series.load(landmarks[len(LEVELS) // 2].location.slice_index)
+    places = np.array([(mark.location.column, mark.location.row) for mark in landmarks])
+    pitch = float(np.linalg.norm(np.diff(places, axis=0), axis=1).mean())
+    size = 32
+    scale = (size - 1) / (2 * VOID_REACH * max(pitch, 1e-6))
+    move = (size - 1) / 2 - scale * np.vstack([places, 2 * places[-1] - places[-2]])
+    squares = [np.array([[scale, 0.0, x], [0.0, scale, y]]) for x, y in move]
+    return max(void_share(image, square, (size, size)) for square in squares) > VOID_SHARE
 
 
 def _on_its_head(series: Series, index: int, pack: Pack) -> bool:

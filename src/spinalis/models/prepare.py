@@ -13,6 +13,17 @@ CHANNELS = ("intensity", "local_contrast")
 LOCAL_CONTRAST_FRACTION = 0.06
 """Width of the Gaussian window of the local contrast channel, as a fraction of the input's height."""
 
+VOID_SIGNAL = 0.03
+"""Up to this share of the picture's 99th percentile a pixel gives no signal."""
+
+VOID_SHARE = 0.25
+"""Where a larger share of a place gives no signal, metal hides it, or nothing was ever there; see `void_share`.
+
+Fitted: in 345 real mid-sagittal slices (SPIDER, T1w and T2w) the most in a crop of 51 mm around a level is 0.114, and
+in a square of 1.6 mean distances of levels, there or where the sacrum lies, 0.122. In 14 simulated
+studies it is 0.19 in axial crops (n = 444), 0.05 in sagittal ones (n = 1,166); no real axial slice was judged.
+"""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InputSpec:
@@ -100,6 +111,19 @@ def is_blank(image: Image) -> bool:
     """Whether a picture shows nothing: all of its finite pixels are equal, or none is finite. NaN is not finite."""
     shown = image[np.isfinite(image)]
     return bool(shown.size == 0 or shown.min() == shown.max())
+
+
+def void_share(image: Image, matrix: FloatArray, shape: tuple[int, int]) -> float:
+    """The share of a part of a picture that gives no signal, 0..1; what lies outside the picture does not count.
+
+    Args:
+        image: (rows, columns), finite.
+        matrix: (2, 3), picture (column, row) -> part (column, row), see `crop_matrix`.
+        shape: rows and columns of the part.
+    """
+    above = image - image.min()
+    top = float(np.percentile(above[::4, ::4], 99))  # every fourth pixel tells as much
+    return float(resample((above <= VOID_SIGNAL * top).astype(np.float32), matrix, shape).mean())
 
 
 def stretched(image: Image) -> Image:

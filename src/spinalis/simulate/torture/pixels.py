@@ -273,12 +273,12 @@ def derived_series(draft: Draft) -> None:
 
 
 def metal(draft: Draft) -> None:
-    """Screws from L4 to S1 leave a black hole: the levels in it carry no grade."""
+    """Screws from L4 to S1 leave a black hole: no grade in it, and levels keep their names or are doubted."""
     points = [draft.made.truth.levels[level] for level in (Level.L4_L5, Level.L5_S1)]
     for sheet in draft.sheets:
         blacken(sheet, points)
     missing = tuple((condition, level) for condition in Condition for level in (Level.L4_L5, Level.L5_S1))
-    draft.expect(like=None, codes=(0, 4), not_assessed=missing)
+    draft.expect(like=None, codes=(0, 4), not_assessed=missing, placed=True)
 
 
 def blacken(sheet: Sheet, points: list[tuple[float, float, float]]) -> None:
