@@ -34,6 +34,7 @@ app.command()(select.select)
 app.command()(train.train)
 app.command()(train.export)
 app.command()(train.calibrate)
+app.command()(train.quantize)
 
 log = logging.getLogger(__name__)
 

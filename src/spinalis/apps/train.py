@@ -94,6 +94,28 @@ def calibrate(
     typer.echo(f"Pack: {recalibrate.recalibrate(pack, data, output, points, jobs)}")
 
 
+def quantize(
+    pack: Annotated[
+        Path, typer.Argument(metavar="PACK", exists=True, file_okay=False, help="Folder of a triage pack.")
+    ],
+    output: Annotated[Path, typer.Option("-o", "--output", help="Folder of the new pack, made or replaced.")],
+    data: Annotated[
+        Path | None, typer.Option("--data", exists=True, file_okay=False, help="Open real images, compared besides.")
+    ] = None,
+    jobs: Annotated[int, typer.Option("--jobs", min=1, help="Processes that simulate slices.")] = 2,
+) -> None:
+    """Turn a triage pack into 8-bit integers.
+
+    Refused where a head loses more than half a point on simulated slices.
+    """
+    _runs()
+    from spinalis.train import quantize as quantization  # noqa: PLC0415  as below
+    from spinalis.train.data import open_images  # noqa: PLC0415
+
+    root = open_images.find_root(data) if data else None
+    typer.echo(f"Pack: {quantization.quantize(pack, output, root, jobs)}")
+
+
 def _runs() -> ModuleType:
     try:
         from spinalis.train import runs  # noqa: PLC0415  only here, as it loads torch

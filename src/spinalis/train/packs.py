@@ -197,7 +197,7 @@ def train_triage(job: Job, recipe: Mapping[str, Any]) -> Trained:
     """Train the triage trunk and calibrate its heads."""
     spines = [file for name in STUDIES if name != "other" for file in job.studies(name)]
     groups = [triage.simulated_examples(spines), triage.simulated_examples(job.studies("other"))]
-    real = {**_real_sources(job.data, TRAINING), **_public_sources(job.sources, TRAINING)}
+    real = {**real_sources(job.data, TRAINING), **_public_sources(job.sources, TRAINING)}
     sources = {name: [example for _, example in found] for name, found in real.items()}
     weights = np.sqrt([len({patient for patient, _ in found}) for found in real.values()])
     shares = [*TRIAGE_SHARES[:2], *(TRIAGE_SHARES[2] * weights / max(1.0, weights.sum()))]
@@ -364,7 +364,8 @@ _Sources = dict[str, list[tuple[str, triage.Example]]]
 """Source -> its slices, each with its patient."""
 
 
-def _real_sources(root: Path | None, subset: str) -> _Sources:
+def real_sources(root: Path | None, subset: str) -> _Sources:
+    """Examples of the open real images, by source; none where there is no folder."""
     sources: _Sources = {}
     for item in open_images.read(root, subset) if root else ():
         example = triage.Example(image=to_bytes(item.image), labels=_classes(item.labels))
