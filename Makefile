@@ -48,8 +48,9 @@ tables: $(VENV)/.dev ## measure the shipped packs and write the tables of the do
 sheets: $(VENV)/.dev ## set simulated pictures beside real ones, in out/sheets
 	$(BIN)/python benchmarks/contact_sheet.py -o out/sheets
 
-bench: $(VENV)/.dev ## time a read of 140 slices on two cores
+bench: $(VENV)/.dev ## time a read of 140 slices on two cores, and triage on one beside the chain of paper 1
 	$(BIN)/python benchmarks/read_study.py
+	$(BIN)/python benchmarks/triage.py
 
 torture: $(VENV)/.dev ## read the torture set and say which expectations hold
 	$(BIN)/python benchmarks/torture.py

@@ -11,6 +11,7 @@ import argparse
 import os
 import shutil
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import pydicom
@@ -30,16 +31,21 @@ def main() -> None:
     parser.add_argument("--packs", type=Path, help="folder of packs; the shipped ones if not given")
     options = parser.parse_args()
     pin()
+    print(table(options.files, options.packs).to_markdown())
+
+
+def table(sizes: Sequence[int], packs: Path | None = None) -> Table:
+    """Make archives of these sizes, triage them one after the other, and say what each took."""
     rows, costs = [], []
-    for files in sorted(options.files):
+    for files in sorted(sizes):
         with tempfile.TemporaryDirectory(prefix="spinalis-archive-") as folder:
             studies = make_archive(Path(folder) / "archive", files)
             command = [SPINALIS, "triage", str(Path(folder) / "archive"), "-o", str(Path(folder) / "table.csv")]
-            cost = run(command + (["--packs", str(options.packs)] if options.packs else []))
+            cost = run(command + (["--packs", str(packs)] if packs else []))
         costs.append((files, cost))
         rows.append(row(files, studies, cost))
     columns = ("files", "studies", "wall s", "CPU s", "files / CPU s", "peak MB")
-    print(Table(title="Triage of an archive", columns=columns, rows=tuple(rows), notes=notes(costs)).to_markdown())
+    return Table(title="Triage of an archive", columns=columns, rows=tuple(rows), notes=notes(costs))
 
 
 def make_archive(folder: Path, files: int) -> int:

@@ -137,7 +137,8 @@ def quantize(folder: Path, output: Path, data: Path | None = None, jobs: int = 2
     if data:
         judged["real"] = [example for items in real_sources(data, VALIDATION).values() for _, example in items]
     with tempfile.TemporaryDirectory() as draft:
-        made = Path(draft)
+        made = Path(draft) / "pack"
+        made.mkdir()
         quantize_model(folder / "model.onnx", prepared(ranges, pack.manifest.input("images")), made / "model.onnx")
         write_pack(made, _text(pack, ()))
         found = [line for on, examples in judged.items() for line in agreement(pack, load_pack(made), examples, on)]
@@ -200,7 +201,7 @@ def agreement_table(found: Sequence[Agreement]) -> Table:
             f"{line.head}, {line.on}",
             percent(Share(count=line.before, total=line.slices)),
             percent(Share(count=line.after, total=line.slices)),
-            number(-100 * line.loss, 2),
+            number(100 * (line.after - line.before) / line.slices, 2),
             str(line.changed),
         )
         for line in found
