@@ -2,10 +2,9 @@
 
 All engines label the same slices in interleaved rounds, on one thread each. Times are CPU times, so that a busy
 machine changes them less; what counts are ratios within the run. Weights do not change times, so the four networks are
-untrained unless `--runs` names trained ones. `--archive` times `spinalis triage` over archives besides, as
-`triage_archive.py` does.
+untrained unless `--runs` names trained ones. `spinalis triage` over whole archives is timed by `triage_archive.py`.
 
-    python benchmarks/triage.py [--rounds 7] [--runs DIR] [--pack DIR] [--int8 DIR] [--archive 2500 10000] [-o FILE]
+    python benchmarks/triage.py [--rounds 7] [--runs DIR] [--pack DIR] [--int8 DIR] [-o docs/performance.md]
 """
 
 import argparse
@@ -52,13 +51,6 @@ TITLES: Mapping[str, str] = {
 }
 COLD = (EAGER, CHAIN_ONNX, TRUNK, TRUNK_INT8)
 SLICES = 140
-PAGE = """# Speed of triage
-
-Written by `{command}`. Seconds belong to the machine and to what else it did meanwhile; the ratios are
-the result. Research use only.
-
-{tables}"""
-
 Chosen = Sequence[tuple[Series, int, Image]]
 """Decoded slices, each with its series and index."""
 
@@ -90,13 +82,7 @@ def main() -> None:
         costs = {name: cold(name, folder, study, options.cold) for name in COLD}
         costs["whole"] = [run([SPINALIS, "triage", str(study), "-o", f"{made}/table.csv"]) for _ in range(options.cold)]
         tables.append(cold_table(costs, options.cold, len(list(study.rglob("*.dcm")))))
-    if options.archive:
-        tables.append(triage_archive.table(options.archive))
-    text = "\n".join(item.to_markdown() for item in tables)
-    print(text)
-    if options.output:
-        given = " ".join(Path(word).name if Path(word).is_absolute() else word for word in sys.argv[1:])
-        options.output.write_text(PAGE.format(command=f"python benchmarks/triage.py {given}", tables=text))
+    triage_archive.tell(tables, "slices", options.output)
 
 
 def parse() -> argparse.Namespace:
@@ -109,8 +95,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--backbone", default=load("triage-anatomy")["backbone"], help="of the four networks")
     parser.add_argument("--pack", type=Path, default=DEFAULT_FOLDER / "triage", help="the trunk")
     parser.add_argument("--int8", type=Path, help="its twin by `spinalis quantize`; one for times alone if not given")
-    parser.add_argument("--archive", type=int, nargs="+", default=[], help="sizes of archives to triage, in files")
-    parser.add_argument("-o", "--output", type=Path, help="write the tables here, as Markdown")
+    parser.add_argument("-o", "--output", type=Path, help="page of the docs to put the tables into")
     return parser.parse_args()
 
 
@@ -143,20 +128,27 @@ def make_engines(folder: Path, options: argparse.Namespace, chosen: Chosen) -> t
 def make_chain(folder: Path, runs: Path | None, backbone: str) -> Chain:
     """Write four networks, trained or new ones, as weights of torch and as ONNX."""
     size = load("triage-anatomy")["size"]
-    classes = tuple(len(node.names) for node in load_hierarchy().chain())
-    networks = [] if runs else [node_network(backbone, count, size) for count in classes]
+    nodes = load_hierarchy().chain()
     if runs:
         tree, chains = triage_chains.find(runs)
         found = [chains[backbone][node.name] for node in tree.chain()]
-        networks, classes = [one.network for one in found], tuple(len(one.classes) for one in found)
-        size = found[0].spec.height
+        networks, size = [one.network for one in found], found[0].spec.height
         if None in networks:
             raise SystemExit("Chain: expected runs of `spinalis train triage-…`, got packs. Correct --runs.")
+        classes = tuple(len(one.classes) for one in found)
+    else:
+        classes = (len(nodes[0].names),) * len(nodes)
+        networks = [node_network(backbone, classes[0], size)] * len(nodes)
     chain = Chain(backbone=backbone, size=size, classes=classes)
     chain.save(folder)
     for place, network in enumerate(networks):
-        torch.save(network.state_dict(), folder / f"node{place}.pt")
-        export_onnx(network.eval(), {"images": torch.rand(2, 1, size, size)}, ["answer"], folder / f"node{place}.onnx")
+        files = [folder / f"node{place}{kind}" for kind in (".pt", ".onnx")]
+        if place and network is networks[0]:  # untrained: the same file again, loaded as a network of its own
+            for first, file in zip(("node0.pt", "node0.onnx"), files, strict=True):
+                shutil.copyfile(folder / first, file)
+            continue
+        torch.save(network.state_dict(), files[0])
+        export_onnx(network.eval(), {"images": torch.rand(2, 1, size, size)}, ["answer"], files[1])
     return chain
 
 

@@ -1,15 +1,16 @@
-"""Time `spinalis triage` over archives of two sizes: files per second on one core, and whether memory stays flat.
+"""Time `spinalis triage` over archives of several sizes: files per second on one core, and whether memory stays flat.
 
 The archives are copies of the bundled study, each with UIDs of its own, in the temporary folder; they are removed in
 the end. Files per second count CPU seconds of the whole process, start and reading of headers included, so that a busy
 machine does not change them much; the wall seconds stand beside them.
 
-    python benchmarks/triage_archive.py [--files 1000 4000] [--packs DIR]
+    python benchmarks/triage_archive.py [--files 2500 5000 10000] [--packs DIR] [-o docs/performance.md]
 """
 
 import argparse
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,6 +20,7 @@ from read_study import SPINALIS, Cost, run
 
 import spinalis
 from spinalis.evaluate.tables import Table, number
+from spinalis.train.triage_papers import write
 
 EXAMPLE = Path(__file__).parents[1] / "examples" / "lumbar"
 UIDS = ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID", "FrameOfReferenceUID")
@@ -27,11 +29,12 @@ UIDS = ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID", "FrameOfRefer
 def main() -> None:
     """Make the archives, triage them one after the other and print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--files", type=int, nargs="+", default=[1000, 4000], help="sizes of the archives")
+    parser.add_argument("--files", type=int, nargs="+", default=[2500, 5000, 10000], help="sizes of the archives")
     parser.add_argument("--packs", type=Path, help="folder of packs; the shipped ones if not given")
+    parser.add_argument("-o", "--output", type=Path, help="page of the docs to put the table into")
     options = parser.parse_args()
     pin()
-    print(table(options.files, options.packs).to_markdown())
+    tell([table(options.files, options.packs)], "archive", options.output)
 
 
 def table(sizes: Sequence[int], packs: Path | None = None) -> Table:
@@ -46,6 +49,14 @@ def table(sizes: Sequence[int], packs: Path | None = None) -> Table:
         rows.append(row(files, studies, cost))
     columns = ("files", "studies", "wall s", "CPU s", "files / CPU s", "peak MB")
     return Table(title="Triage of an archive", columns=columns, rows=tuple(rows), notes=notes(costs))
+
+
+def tell(tables: Sequence[Table], part: str, page: Path | None) -> None:
+    """Print tables, and put them with their command between the marks of a part of a page."""
+    print("\n".join(table.to_markdown() for table in tables))
+    if page is not None:
+        words = [Path(word).name if Path(word).is_absolute() else word for word in sys.argv[1:]]
+        write(page, part, tables, f"`{' '.join(['python', f'benchmarks/{Path(sys.argv[0]).name}', *words])}`")
 
 
 def make_archive(folder: Path, files: int) -> int:

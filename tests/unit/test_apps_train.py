@@ -98,3 +98,13 @@ def test_without_torch_the_extra_is_named() -> None:
     assert (done.returncode, done.stdout) == (1, "")
     expected = "Training: expected the extra 'train', got no torch. Install it: pip install 'spinalis[train]'."
     assert done.stderr == f"Error: {expected}\n"
+
+
+def test_a_triage_pack_is_quantized_as_asked(run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    given: list[Any] = []
+    monkeypatch.setattr("spinalis.train.data.open_images.find_root", lambda path: path)
+    monkeypatch.setattr("spinalis.train.quantize.quantize", lambda *order: given.append(order) or Path("small"))
+    code, out, err = run("quantize", tmp_path, "-o", "small", "--data", tmp_path, "--jobs", 3)
+    assert (code, out, err) == (0, "Pack: small\n", "")
+    assert run("quantize", tmp_path, "-o", "small")[0] == 0
+    assert given == [(tmp_path, Path("small"), tmp_path, 3), (tmp_path, Path("small"), None, 2)]
