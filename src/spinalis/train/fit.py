@@ -18,6 +18,7 @@ from torch.utils.data import DataLoader, Dataset, Subset
 from spinalis.errors import RecipeError
 from spinalis.train.journal import Journal
 from spinalis.train.progress import progress
+from spinalis.train.sharing import share
 
 Sample = Mapping[str, NDArray[Any]]
 Draw = Callable[[np.random.Generator], Sample]
@@ -36,10 +37,10 @@ WORKER_TIMEOUT_S = 300
 class FitOptions:
     """How long and how fast to train. `workers` prepare samples beside the training process.
 
-    `processes` share each batch of the `batch` samples, one device each. The result is that of one process where the
-    loss is a mean over the samples and nothing in the network looks across them: batch norms take the statistics of a
-    share, and dropout draws alike in every share. They are forked: nothing may have been trained, or
-    fitted by torch, in this process before.
+    `processes` share each batch of the `batch` samples, one device each. The result is that of one process up to the
+    last digits where the loss is a mean over the samples, or divides by `sharing.mean_over_processes`: batch norms and
+    dropout work on the whole batch, see `sharing`. They are forked: nothing may have been trained, or fitted by torch,
+    in this process before.
 
     `origin` names the data and settings; a checkpoint of another origin is refused, not continued.
     """
@@ -105,16 +106,18 @@ def fit(network: nn.Module, draw: Draw, loss: Loss, options: FitOptions, folder:
         strategy=strategy,
         precision=options.precision,  # type: ignore[arg-type]
     )
-    weights = fabric.launch(lambda started: _run(started, network, draw, loss, options, folder))
-    network.load_state_dict({name: torch.from_numpy(value) for name, value in weights.items()})
+    fabric.launch(lambda started: _run(started, network, draw, loss, options, folder))
+    # Not handed over by the processes: one that waits to send more than its pipe holds never ends.
+    kept = torch.load(folder / "last.ckpt", map_location="cpu", weights_only=True)
+    network.cpu().load_state_dict(kept["network"])
     return network.eval()
 
 
-def _run(
-    fabric: Fabric, network: nn.Module, draw: Draw, loss: Loss, options: FitOptions, folder: Path
-) -> dict[str, NDArray[Any]]:
-    """The trained weights, as arrays: tensors would be gone with the process that shares them."""
+def _run(fabric: Fabric, network: nn.Module, draw: Draw, loss: Loss, options: FitOptions, folder: Path) -> None:
+    """Train in this process; the weights are in the last checkpoint."""
     fabric.seed_everything(options.seed, verbose=False)
+    if options.processes > 1:
+        share(network)
     optimizer = torch.optim.AdamW(network.parameters(), options.learning_rate, weight_decay=options.weight_decay)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimizer, options.learning_rate, total_steps=options.steps, pct_start=WARM_UP
@@ -142,7 +145,6 @@ def _run(
                 fabric.save(folder / "next.ckpt", state)
                 if main:
                     (folder / "next.ckpt").replace(folder / "last.ckpt")
-    return {name: value.numpy() for name, value in network.cpu().state_dict().items()}
 
 
 def _resume(fabric: Fabric, state: dict[str, Any], folder: Path) -> None:

@@ -18,6 +18,7 @@ from spinalis.records import FloatArray
 from spinalis.train.data.bags import CROP_QUANTUM, UNLABELLED
 from spinalis.train.fit import Draw, FitOptions, Sample, fit
 from spinalis.train.networks.bag_grader import BagGrader
+from spinalis.train.sharing import mean_over_processes
 
 CLASS_WEIGHTS = (1.0, 1.5, 2.0)
 """Weights in the loss; the calibration takes them out again."""
@@ -105,15 +106,16 @@ def _change(rng: np.random.Generator, crops: NDArray[np.float32]) -> None:
 
 def loss(network: nn.Module, batch: Mapping[str, Tensor]) -> Tensor:
     """Weighted cross-entropy per output, over the labelled bags that show what it looks at."""
-    answers = network(batch["crops"], batch["mask"])
-    total = torch.zeros((), device=batch["mask"].device)
-    weights = torch.tensor(CLASS_WEIGHTS, device=batch["mask"].device)
-    for column, (name, logits) in enumerate(zip(VIEWS_OF, answers, strict=False)):
-        shown = batch["mask"][:, slots_of(name)].sum(dim=1) > 0
-        used = shown & (batch["grades"][:, column] != UNLABELLED)
-        if bool(used.any()):
-            labels = batch["grades"][used, column]
-            total = total + nn.functional.cross_entropy(logits[used], labels, weight=weights)
+    answers, grades = network(batch["crops"], batch["mask"])[: len(VIEWS_OF)], batch["grades"]
+    shown = torch.stack([batch["mask"][:, slots_of(name)].sum(dim=1) > 0 for name in VIEWS_OF], dim=1)
+    weights = torch.tensor(CLASS_WEIGHTS, device=grades.device)[grades.clamp(min=0)]
+    weights = weights * (shown & (grades != UNLABELLED))
+    whole = mean_over_processes(weights.sum(dim=0))
+    cross = [
+        nn.functional.cross_entropy(logits, grades[:, column].clamp(min=0), reduction="none")
+        for column, logits in enumerate(answers)
+    ]
+    total: Tensor = ((torch.stack(cross, dim=1) * weights).sum(dim=0) / whole.clamp(min=1e-6)).sum()
     return total
 
 

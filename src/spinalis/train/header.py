@@ -17,6 +17,7 @@ from spinalis.train.fit import Draw, Sample, fit
 from spinalis.train.judge import JUDGED_SEED
 from spinalis.train.networks.header_network import HeaderNetwork
 from spinalis.train.packs import CALIBRATION_SEED, TRAINING_SEED, VERSION, Job, Trained
+from spinalis.train.sharing import mean_over_processes
 from spinalis.train.triage import best_temperature
 from spinalis.triage.header import FEATURES, OUTPUTS, TAG_FEATURES, WITH_GEOMETRY
 
@@ -53,7 +54,7 @@ def loss(network: nn.Module, batch: Mapping[str, Tensor]) -> Tensor:
     return torch.stack(
         [
             nn.functional.cross_entropy(logits, labels[:, column], ignore_index=-1, reduction="sum")
-            / (labels[:, column] >= 0).sum().clamp(min=1)
+            / mean_over_processes((labels[:, column] >= 0).sum().float()).clamp(min=1)
             for column, logits in enumerate(network(batch["features"]))
         ]
     ).sum()

@@ -18,6 +18,7 @@ from spinalis.train.data import resynthesized, spider
 from spinalis.train.data.simulated import LEVEL_SIZE, MIDLINE_MM, to_bytes
 from spinalis.train.fit import Draw, FitOptions, Sample, fit
 from spinalis.train.networks.level_unet import LevelUNet
+from spinalis.train.sharing import mean_over_processes
 from spinalis.vocabulary import LEVELS
 
 TARGET_SIGMA = 1.3
@@ -133,7 +134,7 @@ def target(points: FloatArray, seen: NDArray[np.bool_], spec: InputSpec) -> NDAr
 def loss(network: nn.Module, batch: Mapping[str, Tensor]) -> Tensor:
     """Cross-entropy over places, for the levels of which something is known."""
     cross = -(batch["target"] * network(batch["images"])).sum(dim=2)
-    total: Tensor = (cross * batch["known"]).sum() / batch["known"].sum().clamp(min=1.0)
+    total: Tensor = (cross * batch["known"]).sum() / mean_over_processes(batch["known"].sum()).clamp(min=1.0)
     return total
 
 
