@@ -121,7 +121,11 @@ class Judgement(Generic[T]):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SliceLabel:
-    """What one slice is, from its pixels alone. `index` is into `Series.slices`; `cord` is a probability."""
+    """What one slice is, from its pixels alone. `index` is into `Series.slices`; `cord` is a probability.
+
+    `novelty` says how unlike the pictures of the training it is, in units of the pack's limit: beyond 1 the slice is
+    UNKNOWN; None where the pack does not measure it.
+    """
 
     index: int
     anatomy: Judgement[Anatomy]
@@ -129,6 +133,7 @@ class SliceLabel:
     plane: Judgement[Plane]
     sequence: Judgement[Sequence]
     cord: float
+    novelty: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,6 +153,7 @@ class SeriesLabel:
     `cord_slices` are indices into `Series.slices`; `flags` are short words such as `header_contradicts_pixels_region`,
     one for each of the `contradictions`. `detail` is the contrast finer than `sequence`, where the header tells it.
     `coverage` holds all regions that are covered, head to feet, `region` among them; None where `region` is unknown.
+    `novelty` is the median of that of its slices: beyond 1 the anatomy is UNKNOWN.
     """
 
     series_key: str
@@ -162,6 +168,7 @@ class SeriesLabel:
     contradictions: tuple[Contradiction, ...] = ()
     detail: Judgement[Detail] | None = None
     coverage: Judgement[tuple[Region, ...]] | None = None
+    novelty: float | None = None
 
     @property
     def covers(self) -> tuple[Region, ...]:

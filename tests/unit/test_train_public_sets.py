@@ -11,6 +11,8 @@ from spinalis.train import packs
 from spinalis.train.data import public_sets
 from spinalis.train.data.real_slice import Labels, RealSlice, subset_of
 from spinalis.train.data.simulated import TRIAGE_SIZE
+from spinalis.train.networks.triage_trunk import TriageTrunk
+from spinalis.train.triage import CLASSES
 
 
 def some(count: int) -> list[RealSlice]:
@@ -81,13 +83,14 @@ def test_a_public_set_gets_its_share_of_the_real_batches_and_its_line_in_the_car
 ) -> None:
     given: dict[str, Any] = {}
 
-    def train(groups: Any, shares: Any, *_: Any) -> str:
+    def train(groups: Any, shares: Any, *_: Any) -> TriageTrunk:
         given.update(groups=groups, shares=list(shares))
-        return "network"
+        return TriageTrunk(CLASSES).eval()
 
     monkeypatch.setattr(packs.Job, "studies", lambda *_: [])
     monkeypatch.setattr(packs.triage, "train", train)
     monkeypatch.setattr(packs.triage, "calibrate", lambda *_: {})
+    monkeypatch.setattr(packs.novelty, "limit", lambda *_: 1.0)
     job = packs.Job(data=None, runs=tree, out=tree, sources=[("folder", tree)])
     card = packs.train_triage(job, {"size": 32, "steps": 4, "batch": 2, "learning_rate": 1e-3}).text.training_data
     assert sum(given["shares"]) == pytest.approx(1.0)

@@ -82,7 +82,7 @@ def test_an_empty_header_leaves_its_words_unknown() -> None:
     unknown = {name for name, value in found.items() if value is None}
     assert unknown == {
         *("spacing_mm", "slice_spacing_mm", "thickness_mm", "modality", "manufacturer", "localizer", "derived"),
-        *("echo_time_ms", "repetition_time_ms", "inversion_time_ms", "flip_angle_deg", "field_strength_t"),
+        *("novelty", "echo_time_ms", "repetition_time_ms", "inversion_time_ms", "flip_angle_deg", "field_strength_t"),
     }
     assert found["geometry"] is False
 

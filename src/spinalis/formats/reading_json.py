@@ -31,6 +31,7 @@ TRIAGE_SCHEMA = "spinalis-triage/1"
 PROBABILITY_DIGITS = 4
 MM_DIGITS = 2
 HEAT_DIGITS = 3
+NOVELTY_DIGITS = 3
 
 Json = dict[str, Any]
 
@@ -133,6 +134,7 @@ def _series(series: Series, label: SeriesLabel) -> Json:
         "sequence": _judgement(label.sequence),
         "detail": None if label.detail is None else _judgement(label.detail),
         "cord_slices": list(label.cord_slices),
+        "novelty": _novelty(label.novelty),
         "flags": [*series.flags, *(flag for flag in label.flags if flag not in series.flags)],
         "slices": [_slice(index, item, slice_labels.get(index)) for index, item in enumerate(series.slices)],
     }
@@ -152,6 +154,10 @@ def _coverage(found: Judgement[tuple[Region, ...]] | None) -> Json | None:
     return {**_judgement(found), "label": [str(region) for region in found.label]}
 
 
+def _novelty(novelty: float | None) -> float | None:
+    return None if novelty is None else round(novelty, NOVELTY_DIGITS)
+
+
 def _slice(index: int, item: Slice, label: SliceLabel | None) -> Json:
     return {
         "index": index,
@@ -167,6 +173,7 @@ def _slice(index: int, item: Slice, label: SliceLabel | None) -> Json:
             "plane": _judgement(label.plane),
             "sequence": _judgement(label.sequence),
             "cord": round(label.cord, PROBABILITY_DIGITS),
+            "novelty": _novelty(label.novelty),
         },
     }
 

@@ -25,9 +25,11 @@ COLUMNS = (
     "sequence",
     "sequence_probability",
     "cord_slices",
+    "novelty",
     "flags",
 )
-"""`cord_slices` counts them; `coverage` is joined by `+` and `flags` by `;`; a missing number is empty."""
+"""`cord_slices` counts them; `novelty` is in units of the pack's limit; `coverage` is joined by `+` and `flags` by `;`; a
+missing number is empty."""
 
 
 def write(studies: Iterable[tuple[Study, tuple[SeriesLabel, ...]]], path: Path) -> None:
@@ -48,7 +50,7 @@ def write(studies: Iterable[tuple[Study, tuple[SeriesLabel, ...]]], path: Path) 
                     *(study.key, label.series_key, label.number, slices[label.series_key]),
                     *(*_answer(label.anatomy), *_answer(label.region), *covered),
                     *(*_answer(label.plane), *_answer(label.sequence)),
-                    *(len(label.cord_slices), ";".join(label.flags)),
+                    *(len(label.cord_slices), _novelty(label), ";".join(label.flags)),
                 ]
             )
     write_bytes(path, text.getvalue().encode())
@@ -56,3 +58,7 @@ def write(studies: Iterable[tuple[Study, tuple[SeriesLabel, ...]]], path: Path) 
 
 def _answer(judgement: Judgement[Any], word: str | None = None) -> tuple[str, str]:
     return str(judgement.label) if word is None else word, f"{judgement.probability:.4f}"
+
+
+def _novelty(label: SeriesLabel) -> str:
+    return "" if label.novelty is None else f"{label.novelty:.3f}"

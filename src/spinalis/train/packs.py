@@ -21,7 +21,7 @@ from spinalis.grade.grade import VIEWS_OF
 from spinalis.localize.decode import CHANNELS
 from spinalis.models import Score, load_pack, load_packs
 from spinalis.models.pack import DEFAULT_FOLDER
-from spinalis.train import grade, judge, judge_real, levels, operating, triage
+from spinalis.train import grade, judge, judge_real, levels, novelty, operating, triage
 from spinalis.train.data import open_images, public_sets, resynthesized, spider
 from spinalis.train.data.real_slice import TRAINING, Labels
 from spinalis.train.data.simulated import TRIAGE_SIZE, Harvest, class_of, fingerprint, fitted, harvest, to_bytes
@@ -29,9 +29,10 @@ from spinalis.train.export import PackText, export_onnx, write_pack
 from spinalis.train.fit import FitOptions
 from spinalis.train.networks.bag_grader import BagGrader, GraderExport
 from spinalis.train.networks.level_unet import LevelExport, LevelUNet
-from spinalis.train.networks.triage_trunk import TriageTrunk
+from spinalis.train.networks.triage_trunk import TriageExport
 from spinalis.train.recipes import load
 from spinalis.triage.header import ANATOMIES, PLANES, REGIONS, SEQUENCES
+from spinalis.triage.unknown import DISTANCE
 from spinalis.vocabulary import SEVERITIES
 
 VERSION = "0.3.0"
@@ -207,14 +208,17 @@ def train_triage(job: Job, recipe: Mapping[str, Any]) -> Trained:
     network = triage.train(groups, shares, recipe, job.options(recipe, sum(map(len, groups))), job.run("triage"))
     spec = triage.input_spec(recipe["size"])
     unseen = [file for name in CALIBRATION_STUDIES for file in job.studies(name, CALIBRATION_SEED)]
-    temperatures = triage.calibrate(network, triage.simulated_examples(unseen), spec)
+    calibration = triage.simulated_examples(unseen)
+    temperatures = triage.calibrate(network, calibration, spec)
+    export = TriageExport(network).eval()
+    novelty.set_reference(export, groups, shares, spec)
     text = PackText(
         name="triage",
         task="triage",
         version=VERSION,
         inputs={"images": spec},
         labels={"anatomy": ANATOMIES, "region": REGIONS, "plane": PLANES, "sequence": SEQUENCES, "cord": ("cord",)},
-        settings={"temperature": temperatures},
+        settings={"temperature": temperatures, "novelty_limit": novelty.limit(export, calibration, spec)},
         training_data=[
             f"{sum(map(len, groups[:2]))} slices of {SIMULATED}; other anatomy is crude",
             *[f"{len(items)} real slices: {name}" for name, items in sources.items()],
@@ -225,7 +229,9 @@ def train_triage(job: Job, recipe: Mapping[str, Any]) -> Trained:
         notes=[
             "One trunk with five heads: MR spine or not, region, plane, sequence, cord. Slices are fused with header "
             "evidence and geometry, and vote for their series. Temperatures were fitted on simulated studies that "
-            "were not trained on."
+            "were not trained on.",
+            "`distance` says how unlike the slices of the training a slice is. Beyond `novelty_limit`, which 1 % of "
+            "simulated calibration slices exceed, the anatomy is unknown.",
         ],
         limits=(
             *LIMITS,
@@ -234,12 +240,12 @@ def train_triage(job: Job, recipe: Mapping[str, Any]) -> Trained:
             "Of real cervical axial slices a third is taken for other anatomy; MT contrast at times for T1w or T2w.",
         ),
     )
-    return trained_triage(network, text)
+    return trained_triage(export, text)
 
 
-def trained_triage(network: TriageTrunk, text: PackText) -> Trained:
+def trained_triage(export: TriageExport, text: PackText) -> Trained:
     """What is exported of a triage trunk."""
-    return Trained(network=network, example=_pictures(text), outputs=list(triage.CLASSES), text=text)
+    return Trained(network=export, example=_pictures(text), outputs=[*triage.CLASSES, DISTANCE], text=text)
 
 
 def make_triage(job: Job) -> None:

@@ -47,7 +47,7 @@ class Task:
 
 
 TASKS: Mapping[str, Task] = {
-    "triage": Task(train=packs.train_triage, build=triage.build, trained=packs.trained_triage),
+    "triage": Task(train=packs.train_triage, build=triage.build_export, trained=packs.trained_triage),
     "header": Task(train=header.train_header, build=header.build, trained=header.trained_header),
     "levels": Task(train=packs.train_levels, build=levels.build, trained=packs.trained_levels),
     "grade": Task(train=packs.train_grade, build=grade.build, trained=packs.trained_grade),

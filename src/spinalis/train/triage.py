@@ -1,6 +1,6 @@
 """Train the triage trunk: simulated slices of every kind, real ones wherever they carry a label."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from spinalis.train.augment import Spread, apply, draw_matrix
 from spinalis.train.data import resynthesized
 from spinalis.train.data.simulated import TRIAGE_SIZE, class_of, fitted
 from spinalis.train.fit import Draw, FitOptions, Sample, fit
-from spinalis.train.networks.triage_trunk import TriageTrunk
+from spinalis.train.networks.triage_trunk import TriageExport, TriageTrunk
 from spinalis.triage.header import ANATOMIES, PLANES, REGIONS, SEQUENCES
 from spinalis.triage.label import HEADS
 from spinalis.vocabulary import Anatomy, Plane, Region
@@ -105,6 +105,11 @@ def build(recipe: Mapping[str, Any]) -> TriageTrunk:
     return TriageTrunk(CLASSES, recipe["backbone"])
 
 
+def build_export(recipe: Mapping[str, Any]) -> TriageExport:
+    """The untrained network of a recipe as a pack holds it."""
+    return TriageExport(build(recipe)).eval()
+
+
 def train(
     groups: Sequence[Sequence[Example]],
     shares: Sequence[float],
@@ -136,13 +141,16 @@ def calibrate(network: TriageTrunk, examples: Sequence[Example], spec: InputSpec
 
 
 def _logits(network: TriageTrunk, examples: Sequence[Example], spec: InputSpec) -> list[Tensor]:
-    parts = []
     with torch.inference_mode():
-        for start in range(0, len(examples), 64):
-            images = [example.image.astype(np.float32) for example in examples[start : start + 64]]
-            batch = np.stack([prepare(image, fit_matrix(image.shape, spec), spec) for image in images])
-            parts.append(network(torch.from_numpy(batch)))
+        parts = [network(batch) for batch in batches(examples, spec)]
     return [torch.cat(head).double().clone() for head in zip(*parts, strict=True)]
+
+
+def batches(examples: Sequence[Example], spec: InputSpec) -> Iterator[Tensor]:
+    """Slices as the trunk sees them when reading, (up to 64, 1, H, W), in order."""
+    for start in range(0, len(examples), 64):
+        images = [example.image.astype(np.float32) for example in examples[start : start + 64]]
+        yield torch.from_numpy(np.stack([prepare(image, fit_matrix(image.shape, spec), spec) for image in images]))
 
 
 def best_temperature(logits: Tensor, labels: Tensor) -> float:

@@ -62,6 +62,7 @@ def measure(series: Series, label: SeriesLabel) -> dict[str, Fact | None]:
     planes = [item.plane for item in series.slices if item.plane is not None]
     return {
         "contradicted": bool(contradictions(label)),
+        "novelty": label.novelty,
         "geometry": len(planes) == len(series.slices),
         "localizer": _from_image_type(series, "localizer"),
         "derived": _from_image_type(series, "derived"),

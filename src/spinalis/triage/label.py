@@ -14,14 +14,18 @@ from spinalis.triage.coverage import cover, look
 from spinalis.triage.fuse import EQUAL_WEIGHTS, fuse, vote
 from spinalis.triage.header import ANATOMIES, PLANES, REGIONS, SEQUENCES, coverage_ratio, read_header
 from spinalis.triage.kinds import detail, kinds
+from spinalis.triage.unknown import DISTANCE, UNLIKE, UNSURE, Novelty, novelty, withheld
 from spinalis.vocabulary import Anatomy, Plane, Region, Sequence
 
 HEADS = ("anatomy", "region", "plane", "sequence", "cord")
-"""Outputs of the triage pack; each gives logits, `cord` a single one."""
+"""Outputs of the triage pack; each gives logits, `cord` a single one. It may give `unknown.DISTANCE` besides."""
 
 BATCH = 4
 """Slices that are answered at once: on one core more are not faster, and each takes 1.5 MB."""
 CORD_THRESHOLD = 0.5
+UNASKED = Judgement(label=Anatomy.UNKNOWN, probability=0.0, source="none")
+"""The anatomy of what is unlike the training."""
+
 Word = TypeVar("Word", bound=StrEnum)
 
 
@@ -35,7 +39,8 @@ def label_series(series: Series, pack: Pack, header_pack: Pack | None = None) ->
 
     Returns:
         The label. Slices that cannot be decoded are left out of `slices` and flagged `unreadable_slices`, blank ones
-        `blank_slices`; a series without any other is UNKNOWN in everything that header and geometry do not say.
+        `blank_slices`; a series without any other is UNKNOWN in everything that header and geometry do not say. So is
+        one unlike the training, and its anatomy is UNKNOWN whatever the header says.
 
     Raises:
         PackError: a pack cannot be run, or does not belong to this version.
@@ -44,20 +49,28 @@ def label_series(series: Series, pack: Pack, header_pack: Pack | None = None) ->
     temperatures = pack.manifest.setting("temperature")
     logs = {name: _log_softmax(logits[name] / temperatures.get(name, 1.0)) for name in HEADS[:4]}
     cord = 1.0 / (1.0 + np.exp(-logits["cord"][:, 0] / temperatures.get("cord", 1.0)))
+    new = novelty(logits.get(DISTANCE), pack.manifest.settings.get("novelty_limit"))
     header = None if header_pack is None else read_header(series, header_pack)
     weights = {} if header_pack is None else header_pack.manifest.setting("weights")
     contradictions: list[Contradiction] = []
+    flags = [UNLIKE] if new.unlike else []
 
     def judged(head: str, words: tuple[Word, ...], unknown: Word) -> Judgement[Word]:
-        found, clash = fuse(head, words, vote(logs[head]), header, weights.get(head, EQUAL_WEIGHTS))
+        found, clash = fuse(head, words, vote(new.believed(logs[head])), header, weights.get(head, EQUAL_WEIGHTS))
         contradictions.extend([clash] if clash else [])
-        return found or Judgement(label=unknown, probability=0.0, source="none")
+        if found is None:
+            return Judgement(label=unknown, probability=0.0, source="none")
+        kept = withheld(found, unknown)
+        flags.extend([] if kept is found else [f"{UNSURE}{head}"])
+        return kept
 
     anatomy = judged("anatomy", ANATOMIES, Anatomy.UNKNOWN)
+    if new.unlike:
+        anatomy = UNASKED
     region = judged("region", REGIONS, Region.UNKNOWN)
     plane = _plane(series) or judged("plane", PLANES, Plane.UNKNOWN)
     sequence = judged("sequence", SEQUENCES, Sequence.UNKNOWN)
-    flags = [kind for kind in kinds(series, header) if kind not in series.flags]
+    flags += [kind for kind in kinds(series, header) if kind not in series.flags]
     flags += sorted(lost)
     if series.header.modality not in (None, "MR"):
         anatomy = Judgement(label=Anatomy.OTHER, probability=1.0, source="header")
@@ -82,9 +95,10 @@ def label_series(series: Series, pack: Pack, header_pack: Pack | None = None) ->
         detail=detail(sequence, header),
         coverage=cover(seen, region, coverage_ratio(series, header, header_pack)),
         cord_slices=tuple(i for i, p in zip(indices, cord, strict=True) if spine and p > CORD_THRESHOLD),
-        slices=tuple(_slice_label(index, logs, float(cord[row]), row) for row, index in enumerate(indices)),
+        slices=tuple(_slice_label(index, logs, float(cord[row]), new, row) for row, index in enumerate(indices)),
         flags=(*series.flags, *flags, *(f"header_contradicts_pixels_{found.head}" for found in contradictions)),
         contradictions=tuple(contradictions),
+        novelty=new.series,
     )
 
 
@@ -115,7 +129,7 @@ def _run(series: Series, pack: Pack) -> tuple[list[int], dict[str, FloatArray], 
             lost.add("unreadable_slices")
         if len(batch) == BATCH or (batch and index == len(series.slices) - 1):
             for name, values in pack.run(images=np.stack(batch)).items():
-                parts[name].append(np.asarray(values, float))
+                parts.setdefault(name, []).append(np.asarray(values, float))
             batch = []
     sizes = {name: len(pack.manifest.labels.get(name, ("cord",))) for name in HEADS}
     logits = {name: np.concatenate(found) if found else np.zeros((0, sizes[name])) for name, found in parts.items()}
@@ -136,14 +150,17 @@ def _plane(series: Series) -> Judgement[Plane] | None:
     return Judgement(label=named, probability=float(named is not Plane.UNKNOWN), source="geometry")
 
 
-def _slice_label(index: int, logs: dict[str, FloatArray], cord: float, row: int) -> SliceLabel:
+def _slice_label(index: int, logs: dict[str, FloatArray], cord: float, new: Novelty, row: int) -> SliceLabel:
+    found = new.of(row)
+    anatomy = _top(ANATOMIES, logs["anatomy"][row])
     return SliceLabel(
         index=index,
-        anatomy=_top(ANATOMIES, logs["anatomy"][row]),
+        anatomy=anatomy if found is None or found <= 1.0 else UNASKED,
         region=_top(REGIONS, logs["region"][row]),
         plane=_top(PLANES, logs["plane"][row]),
         sequence=_top(SEQUENCES, logs["sequence"][row]),
         cord=cord,
+        novelty=found,
     )
 
 

@@ -71,6 +71,7 @@ WORDS: dict[str, Word] = {
     "sequence": Word(kind=Kind.NAME, says="the contrast", values=_names(Sequence)),
     "cord": Word(kind=Kind.YES_NO, says="the spinal cord is in view; of a series: in at least one slice"),
     "contradicted": Word(kind=Kind.YES_NO, says="header and pixels are sure of different answers"),
+    "novelty": Word(kind=Kind.NUMBER, says="how unlike the pictures of the training; beyond 1 the anatomy is unknown"),
     "geometry": Word(kind=Kind.YES_NO, says="positions in the patient are known"),
     "localizer": Word(kind=Kind.YES_NO, says="ImageType says that it is a localizer"),
     "derived": Word(kind=Kind.YES_NO, says="ImageType says that it was computed from other images"),

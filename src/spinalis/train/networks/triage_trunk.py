@@ -1,4 +1,6 @@
-"""One trunk, five heads: what is this slice?"""
+"""One trunk, five heads: what is this slice? And how far is it from the slices of the training?"""
+
+from typing import Any
 
 import timm
 import torch
@@ -7,6 +9,9 @@ from torch import Tensor, nn
 
 class TriageTrunk(nn.Module):
     """(N, 1, H, W) -> logits of every head, in the order of `heads`; H and W multiples of 32."""
+
+    trunk: Any
+    """A model of timm."""
 
     def __init__(self, heads: dict[str, int], backbone: str = "mobilenetv4_conv_small_050") -> None:
         super().__init__()
@@ -17,5 +22,47 @@ class TriageTrunk(nn.Module):
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
         """Logits, one tensor (N, classes) per head."""
-        features = self.trunk(images)
+        features: Tensor = self.trunk(images)
+        return self.answer(features)
+
+    def answer(self, features: Tensor) -> tuple[Tensor, ...]:
+        """Logits of every head from the pooled features."""
         return tuple(head(features) for head in self.heads.values())
+
+    def look(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Pooled features, and the textures (N, T): mean and spread over the picture of the maps of each stage.
+
+        The last stage is left out: its maps hold the classes and little else.
+        """
+        last, maps = self.trunk.forward_intermediates(images)
+        pooled = [part for found in maps[:-1] for part in (found.mean(dim=(2, 3)), found.std(dim=(2, 3), correction=0))]
+        return self.trunk.forward_head(last), torch.cat(pooled, dim=1)
+
+
+class TriageExport(nn.Module):
+    """What goes into the pack: images -> logits of every head, then `distance` (N,) from the slices of the training.
+
+    The distance is that of Mahalanobis, squared and divided by the number of textures, so about 1 for the slices that
+    it was fitted on; it needs `set_reference` first.
+
+    Source:
+        Lee et al., A simple unified framework for detecting out-of-distribution samples, NeurIPS 2018: a Gaussian of
+        the features of every stage; here one Gaussian for all of them and all classes.
+    """
+
+    mean: Tensor
+    whitening: Tensor
+
+    def __init__(self, network: TriageTrunk) -> None:
+        super().__init__()
+        self.network = network
+        with torch.inference_mode():
+            width = network.look(torch.zeros(2, 1, 64, 64))[1].shape[1]
+        self.register_buffer("mean", torch.zeros(width))
+        self.register_buffer("whitening", torch.eye(width))
+
+    def forward(self, images: Tensor) -> tuple[Tensor, ...]:
+        """Logits and distance."""
+        features, textures = self.network.look(images)
+        distance = ((textures - self.mean) @ self.whitening).square().mean(dim=1)
+        return (*self.network.answer(features), distance)
