@@ -30,13 +30,16 @@ class TriageTrunk(nn.Module):
         return tuple(head(features) for head in self.heads.values())
 
     def look(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Pooled features, and the textures (N, T): mean and spread over the picture of the maps of each stage.
+        """Pooled features, and the textures (N, T): mean and spread over the picture of the maps of the inner stages.
 
-        The last stage is left out: its maps hold the classes and little else.
+        The maps of the last stage hold the classes and little else; those of the first tell little more than the next
+        and are so large that they would double the time.
         """
         last, maps = self.trunk.forward_intermediates(images)
-        pooled = [part for found in maps[:-1] for part in (found.mean(dim=(2, 3)), found.std(dim=(2, 3), correction=0))]
-        return self.trunk.forward_head(last), torch.cat(pooled, dim=1)
+        means = [nn.functional.adaptive_avg_pool2d(found, 1) for found in maps[1:-1]]
+        squares = [(found - mean).square() for found, mean in zip(maps[1:-1], means, strict=True)]
+        spreads = [nn.functional.adaptive_avg_pool2d(found, 1).sqrt() for found in squares]
+        return self.trunk.forward_head(last), torch.cat([*means, *spreads], dim=1).flatten(1)
 
 
 class TriageExport(nn.Module):
