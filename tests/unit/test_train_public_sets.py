@@ -104,8 +104,14 @@ def test_a_source_weighs_as_the_square_root_of_its_patients(tree: Path, monkeypa
     given: dict[str, Any] = {}
     example = packs.triage.Example(image=np.zeros((8, 8), np.uint8), labels=np.zeros(5, np.int8))
     monkeypatch.setattr(packs.Job, "studies", lambda *_: [])
-    monkeypatch.setattr(packs.triage, "train", lambda groups, shares, *_: given.update(shares=list(shares)))
+
+    def train(_: Any, shares: Any, *__: Any) -> TriageTrunk:
+        given.update(shares=list(shares))
+        return TriageTrunk(CLASSES).eval()
+
+    monkeypatch.setattr(packs.triage, "train", train)
     monkeypatch.setattr(packs.triage, "calibrate", lambda *_: {})
+    monkeypatch.setattr(packs.novelty, "limit", lambda *_: 1.0)
     found = {"many": [(str(patient), example) for patient in range(9)], "one": [("a", example)] * 50}
     monkeypatch.setattr(packs, "_public_sources", lambda *_: found)
     packs.train_triage(

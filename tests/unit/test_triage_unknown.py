@@ -15,20 +15,17 @@ from tests.unit.test_triage_header import PACK as HEADERS
 from tests.unit.test_triage_label import LUMBAR_T2, pack_that_says, pixels
 
 LIMIT = 2.0
-ODD = 100.0
-"""A slice of this brightness is far from the training."""
-
 SPINE_HEADER = Header(
     modality="MR", body_part="LSPINE", description="T2 sag L-SPINE", echo_time_ms=100.0, repetition_time_ms=3500.0
 )
 
 
 def pack(limit: float | None = LIMIT, **logits: tuple[float, ...]) -> FakePack:
-    """A pack that measures: slices with `ODD` pixels lie at 10, all others at 1, and say T1w."""
+    """A pack that measures: a slice bright in its left half alone lies at 10 and says T1w, all others at 1."""
     said = {**LUMBAR_T2, **logits, "cord": (3.0,)}
 
     def answer(images: np.ndarray) -> dict[str, np.ndarray]:
-        odd = images[:, 0].std(axis=(1, 2)) < 1e-3
+        odd = images[:, 0, :, :16].mean(axis=(1, 2)) > images[:, 0, :, 16:].mean(axis=(1, 2)) + 0.5
         answers = {name: np.tile(np.array(values, np.float32), (len(images), 1)) for name, values in said.items()}
         answers["sequence"][odd] = (9.0, 0.0, 0.0, 0.0)
         return {**answers, DISTANCE: np.where(odd, 10.0, 1.0).astype(np.float32)}
@@ -38,9 +35,9 @@ def pack(limit: float | None = LIMIT, **logits: tuple[float, ...]) -> FakePack:
 
 
 def stack(odd: int, of: int = 5) -> np.ndarray:
-    """Slices, the first `odd` of one brightness throughout."""
+    """Slices, the first `odd` of them bright in the left half alone."""
     made = pixels(of)
-    made[:odd] = ODD
+    made[:odd] = np.arange(50) < 25
     return made
 
 

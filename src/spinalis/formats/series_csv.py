@@ -28,8 +28,8 @@ COLUMNS = (
     "novelty",
     "flags",
 )
-"""`cord_slices` counts them; `novelty` is in units of the pack's limit; `coverage` is joined by `+` and `flags` by `;`; a
-missing number is empty."""
+"""`cord_slices` counts them; `novelty` is in units of the pack's limit; `coverage` is joined by `+` and `flags` by `;`;
+a missing number is empty."""
 
 
 def write(studies: Iterable[tuple[Study, tuple[SeriesLabel, ...]]], path: Path) -> None:
