@@ -121,10 +121,10 @@ class Judgement(Generic[T]):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SliceLabel:
-    """What one slice is, from its pixels alone. `index` is into `Series.slices`; `cord` is a probability.
+    """What one slice is, from its pixels alone, but for `cord`, a probability in sight of the neighbours.
 
-    `novelty` says how unlike the pictures of the training it is, in units of the pack's limit: beyond 1 the slice is
-    UNKNOWN; None where the pack does not measure it.
+    `index` is into `Series.slices`. `novelty` says how unlike the pictures of the training it is, in units of the
+    pack's limit: beyond 1 the slice is UNKNOWN; None where the pack does not measure it.
     """
 
     index: int
@@ -152,7 +152,7 @@ class SeriesLabel:
 
     `cord_slices` are indices into `Series.slices`; `flags` are short words such as `header_contradicts_pixels_region`,
     one for each of the `contradictions`. `detail` is the contrast finer than `sequence`, where the header tells it.
-    `coverage` holds all regions that are covered, head to feet, `region` among them; None where `region` is unknown.
+    `coverage` holds all regions that are covered, head to feet, `region` among them where it is known.
     `novelty` is the median of that of its slices: beyond 1 the anatomy is UNKNOWN.
     """
 

@@ -54,11 +54,14 @@ def test_a_block_of_axial_slices_covers_its_own_region() -> None:
     assert COVERAGES[int(by_pixels(seen("llll", 15.0, axial=True)).argmax())] == (L,)
 
 
-def test_the_region_of_the_series_is_always_covered() -> None:
+def test_the_region_of_the_series_is_always_covered_where_it_is_known() -> None:
     found = cover(seen("c", 240), judged(L), None)
     assert found is not None
     assert L in found.label
-    assert cover(seen("c", 240), judged(Region.UNKNOWN), None) is None
+    unsure = cover(seen("ccctttlll", 720), judged(Region.UNKNOWN), None)
+    assert unsure is not None
+    assert unsure.label == REGIONS, "a whole spine is of no one region"
+    assert cover(None, judged(Region.UNKNOWN), None) is None
     assert cover(None, judged(L), None) == Judgement(label=(L,), probability=0.9)
 
 

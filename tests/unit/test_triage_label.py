@@ -141,7 +141,9 @@ def test_blank_slices_cast_no_vote_and_are_flagged() -> None:
     some = pixels(20)
     some[15:] = 7.0
     label = label_series(series(some, broken=(0,)), pack_that_says(cord=3.0))
-    assert tuple(item.index for item in label.slices) == tuple(range(1, 15)) == label.cord_slices
+    assert tuple(item.index for item in label.slices) == tuple(range(1, 15))
+    assert set(label.cord_slices) < set(range(1, 15)), "fewer: a cord is not as wide as the stack"
+    assert label.cord_slices
     assert [flag for flag in label.flags if flag.endswith("slices")] == ["blank_slices", "unreadable_slices"]
 
 

@@ -111,17 +111,17 @@ def cover(
 
     Args:
         seen: what was seen where; None takes the region alone.
-        region: the region of the series, which is always among them.
+        region: the region of the series, which is always among them where it is known.
         said: (6,), the header's log-ratio of `COVERAGES`; None where it is silent.
 
     Returns:
-        None where the region is unknown.
+        None where nothing was seen and the region is unknown.
     """
-    if region.label is Region.UNKNOWN:
-        return None
     if seen is None:
+        if region.label is Region.UNKNOWN:
+            return None
         return Judgement(label=(region.label,), probability=region.probability, source=region.source)
-    allowed = np.array([region.label in regions for regions in COVERAGES])
+    allowed = np.array([region.label in (*regions, Region.UNKNOWN) for regions in COVERAGES])
     logs = np.where(allowed, np.log(by_pixels(seen) + LEAST) + (0.0 if said is None else said), -np.inf)
     shares = np.exp(logs - logs.max())
     best = int(shares.argmax())

@@ -1,5 +1,6 @@
 """Stage 1: what is each slice, and what is each series?"""
 
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import TypeVar
 
@@ -10,6 +11,7 @@ from spinalis.geometry import display_matrix, patient_plane
 from spinalis.models import Pack
 from spinalis.models.prepare import InputSpec, fit_matrix, is_blank, prepare
 from spinalis.records import Contradiction, FloatArray, Image, Judgement, Series, SeriesLabel, SliceLabel
+from spinalis.triage.cord import with_neighbours
 from spinalis.triage.coverage import cover, look
 from spinalis.triage.fuse import EQUAL_WEIGHTS, fuse, vote
 from spinalis.triage.header import ANATOMIES, PLANES, REGIONS, SEQUENCES, coverage_ratio, read_header
@@ -48,7 +50,6 @@ def label_series(series: Series, pack: Pack, header_pack: Pack | None = None) ->
     indices, logits, lost = _run(series, pack)
     temperatures = pack.manifest.setting("temperature")
     logs = {name: _log_softmax(logits[name] / temperatures.get(name, 1.0)) for name in HEADS[:4]}
-    cord = 1.0 / (1.0 + np.exp(-logits["cord"][:, 0] / temperatures.get("cord", 1.0)))
     new = novelty(logits.get(DISTANCE), pack.manifest.settings.get("novelty_limit"))
     header = None if header_pack is None else read_header(series, header_pack)
     weights = {} if header_pack is None else header_pack.manifest.setting("weights")
@@ -69,6 +70,7 @@ def label_series(series: Series, pack: Pack, header_pack: Pack | None = None) ->
         anatomy = UNASKED
     region = judged("region", REGIONS, Region.UNKNOWN)
     plane = _plane(series) or judged("plane", PLANES, Plane.UNKNOWN)
+    cord = with_neighbours(_cord(logits, temperatures), indices, series, plane.label)
     sequence = judged("sequence", SEQUENCES, Sequence.UNKNOWN)
     flags += [kind for kind in kinds(series, header) if kind not in series.flags]
     flags += sorted(lost)
@@ -100,6 +102,20 @@ def label_series(series: Series, pack: Pack, header_pack: Pack | None = None) ->
         contradictions=tuple(contradictions),
         novelty=new.series,
     )
+
+
+def cord_log_odds(series: Series, pack: Pack) -> tuple[list[int], FloatArray]:
+    """The readable slices of a series, and the calibrated log-odds of cord in each of them alone, (N,).
+
+    Raises:
+        PackError: the pack cannot be run.
+    """
+    indices, logits, _ = _run(series, pack)
+    return indices, _cord(logits, pack.manifest.setting("temperature"))
+
+
+def _cord(logits: Mapping[str, FloatArray], temperatures: Mapping[str, float]) -> FloatArray:
+    return logits["cord"][:, 0] / temperatures.get("cord", 1.0)
 
 
 def slice_input(image: Image, series: Series, index: int, spec: InputSpec) -> Image:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from spinalis.errors import UnreadableFileError
-from spinalis.records import Header, Image, Series, Slice
+from spinalis.records import FloatArray, Header, Image, Series, Slice
 from spinalis.simulate.anatomy import Subject, sample_subject
 from spinalis.simulate.coverage import REGION_OF_VERTEBRA
 from spinalis.simulate.dialects import Acquired, Site, sample_site, write_header
@@ -65,7 +65,7 @@ def sample_headers(rng: np.random.Generator, subject: Subject, profile: str) -> 
                     series=unscanned(stack, header, f"{len(found)}-{place}"),
                     anatomy=Anatomy.MR_SPINE,
                     region=planned.region,
-                    covered=covered_regions(subject, stack, planned.region),
+                    covered=covered_regions(subject.frames, stack, planned.region),
                     plane=stack.plane,
                     sequence=protocol.sequence,
                     contrast=protocol.contrast,
@@ -105,9 +105,12 @@ def unscanned(stack: Stack, header: Header, key: str) -> Series:
     )
 
 
-def covered_regions(subject: Subject, stack: Stack, leading: Region) -> tuple[Region, ...]:
-    """The regions that a series is of, head to feet: what it was planned for, and all with `COVERED_SHARE` in view."""
-    bodies = (subject.frames[:-1, 0] + subject.frames[1:, 0])[: len(REGION_OF_VERTEBRA)] / 2
+def covered_regions(frames: FloatArray, stack: Stack, leading: Region) -> tuple[Region, ...]:
+    """The regions that a series is of, head to feet: what it was planned for, and all with `COVERED_SHARE` in view.
+
+    `frames` are those of `anatomy.Subject`.
+    """
+    bodies = (frames[:-1, 0] + frames[1:, 0])[: len(REGION_OF_VERTEBRA)] / 2
     offset = np.abs((bodies - stack.centre) @ stack.axes.T)
     size = np.array([stack.columns * stack.pixel_mm, stack.rows * stack.pixel_mm, stack.count * stack.spacing_mm])
     inside = np.all(offset <= size / 2, axis=1)
