@@ -113,6 +113,10 @@ def test_a_series_that_only_covers_the_loin_is_searched_for_levels_after_the_lum
     assert find_levels(study(), (plain,), localizer()).landmarks == ()
     found = find_levels(study(), (replace(plain, coverage=whole),), localizer())
     assert len(found.landmarks) == len(LEVELS)
+    dimly = localizer(dict.fromkeys(range(15), 0.3))
+    assert find_levels(study(), (label(),), dimly).landmarks, "enough in a lumbar picture"
+    dim = find_levels(study(), (replace(plain, coverage=whole),), dimly)
+    assert dim.landmarks == ()
 
 
 def test_levels_in_a_series_are_evidence_that_it_covers_the_loin() -> None:

@@ -102,7 +102,7 @@ def find_levels(study: Study, labels: tuple[SeriesLabel, ...], pack: Pack) -> Lo
             best, junction = found, doubt
         if _mean_confidence(best) > SURE:
             break
-    if _mean_confidence(best) < MIN_CONFIDENCE:
+    if _mean_confidence(best) < _least(usable, best):
         return _none("Levels: no chain of five lumbar levels was recognized.")
     kept = tuple(_projected(mark, study) for mark in best if mark.confidence >= MIN_CONFIDENCE)
     doubts = _doubts(best, by_key[best[0].location.series_key], pack) + _transitional(junction)
@@ -144,6 +144,13 @@ def _usable(label: SeriesLabel) -> bool:
         and label.plane.label is Plane.SAGITTAL
         and label.sequence.label in PREFERRED
     )
+
+
+def _least(labels: list[SeriesLabel], found: tuple[Landmark, ...]) -> float:
+    """Levels in a picture of another region, such as one of the whole spine, are small: there they must be sure."""
+    home = {item.series_key: item.region.label for item in labels}
+    own = not found or home[found[0].location.series_key] in (Region.LUMBAR, Region.UNKNOWN)
+    return MIN_CONFIDENCE if own else SURE
 
 
 def _mean_confidence(landmarks: tuple[Landmark, ...]) -> float:
