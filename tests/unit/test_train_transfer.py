@@ -6,10 +6,12 @@ import pytest
 
 from spinalis.errors import RecipeError
 from spinalis.models import Pack
+from spinalis.models.prepare import InputSpec
 from spinalis.train import transfer
 from spinalis.train.data.real_slice import Labels, RealSlice
 from spinalis.triage.header import ANATOMIES, PLANES, REGIONS, SEQUENCES
 from spinalis.vocabulary import Anatomy, Plane, Region, Sequence
+from tests.fakes import FakePack, manifest
 from tests.unit.test_localize_levels import pack_with
 from tests.unit.test_train_data import tree  # noqa: F401  a fixture
 from tests.unit.test_train_slabs import drawn_mask, write_slab
@@ -99,3 +101,18 @@ def test_a_pack_that_saw_real_pictures_is_refused() -> None:
 def test_no_fitting_pack_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(RecipeError, match="expected a levels or a triage pack"):
         transfer.tables([], tmp_path)
+
+
+def test_only_the_heads_of_a_pack_are_probabilities() -> None:
+    def answer(images: np.ndarray) -> dict[str, np.ndarray]:
+        widths = {name: len(words) for name, words in transfer.HEADS.items()}
+        heads = {name: np.zeros((len(images), width), np.float32) for name, width in (*widths.items(), ("cord", 1))}
+        return {**heads, "distance": np.ones(len(images), np.float32)}
+
+    pack = FakePack(manifest("triage", {"images": InputSpec(height=32, width=32)}), answer)
+    said = transfer.probabilities([np.eye(20, dtype=np.float32)] * 3, pack)
+    assert {name: values.shape for name, values in said.items()} == {
+        **{name: (3, len(words)) for name, words in transfer.HEADS.items()},
+        "cord": (3,),
+    }
+    assert said["anatomy"] == pytest.approx(1 / len(ANATOMIES))

@@ -133,8 +133,9 @@ def probabilities(images: Sequence[Image], pack: Pack) -> dict[str, NDArray[np.f
         batch = np.stack(
             [prepare(image, fit_matrix(image.shape, spec), spec) for image in images[start : start + BATCH]]
         )
-        for name, logits in pack.run(images=batch).items():
-            parts.setdefault(name, []).append(np.asarray(logits, float))
+        answers = pack.run(images=batch)
+        for name in (*HEADS, "cord"):
+            parts.setdefault(name, []).append(np.asarray(answers[name], float))
     temperatures = pack.manifest.setting("temperature")
     found = {}
     for name, batches in parts.items():
