@@ -9,9 +9,11 @@ untrained unless `--runs` names trained ones. `spinalis triage` over whole archi
 
 import argparse
 import hashlib
+import json
 import os
 import shutil
 import statistics
+import subprocess
 import sys
 import tempfile
 import time
@@ -24,7 +26,7 @@ import roofline
 import torch
 import triage_archive
 import triage_engines
-from read_study import SPINALIS, Cost, median, run, study_folder
+from read_study import SPINALIS, Cost, median, study_folder
 from triage_engines import CHAIN_ONNX, EAGER, EAGER_TWO, PACKS, TRUNK, TRUNK_INT8, TRUNK_ONE, Chain, Engine
 
 import spinalis
@@ -51,6 +53,12 @@ TITLES: Mapping[str, str] = {
 }
 COLD = (EAGER, CHAIN_ONNX, TRUNK, TRUNK_INT8)
 SLICES = 140
+LAUNCH = """
+import dataclasses, json, sys
+from read_study import run
+print(json.dumps(dataclasses.asdict(run(sys.argv[1:]))))
+"""
+
 Chosen = Sequence[tuple[Series, int, Image]]
 """Decoded slices, each with its series and index."""
 
@@ -79,8 +87,9 @@ def main() -> None:
         triage_archive.pin()
         times = rounds(folder, chosen, options.rounds)
         tables = [network_table(folder, times, (*words, *notes(options, len(chosen))))]
-        costs = {name: cold(name, folder, study, options.cold) for name in COLD}
-        costs["whole"] = [run([SPINALIS, "triage", str(study), "-o", f"{made}/table.csv"]) for _ in range(options.cold)]
+        label = [sys.executable, "-W", "ignore", triage_engines.__file__]
+        costs = {name: cold([*label, name, made, str(study)], options.cold) for name in COLD}
+        costs["whole"] = cold([SPINALIS, "triage", str(study), "-o", f"{made}/table.csv"], options.cold)
         tables.append(cold_table(costs, options.cold, len(list(study.rglob("*.dcm")))))
     triage_archive.tell(tables, "slices", options.output)
 
@@ -225,10 +234,11 @@ def notes(options: argparse.Namespace, slices: int) -> tuple[str, ...]:
     )
 
 
-def cold(name: str, folder: Path, study: Path, count: int) -> list[Cost]:
-    """Label the study in fresh processes."""
-    script = str(Path(triage_engines.__file__))
-    return [run([sys.executable, "-W", "ignore", script, name, str(folder), str(study)]) for _ in range(count)]
+def cold(command: Sequence[str], count: int) -> list[Cost]:
+    """What a command costs in fresh processes, started by a small one: a child inherits the peak of its parent."""
+    start, place = [sys.executable, "-c", LAUNCH, *command], Path(__file__).parent
+    told = [subprocess.run(start, cwd=place, capture_output=True, check=True).stdout for _ in range(count)]
+    return [Cost(**json.loads(text)) for text in told]
 
 
 def cold_table(costs: Mapping[str, Sequence[Cost]], count: int, slices: int) -> Table:

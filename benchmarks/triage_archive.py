@@ -20,7 +20,6 @@ from read_study import SPINALIS, Cost, run
 
 import spinalis
 from spinalis.evaluate.tables import Table, number
-from spinalis.train.triage_papers import write
 
 EXAMPLE = Path(__file__).parents[1] / "examples" / "lumbar"
 UIDS = ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID", "FrameOfReferenceUID")
@@ -55,6 +54,8 @@ def tell(tables: Sequence[Table], part: str, page: Path | None) -> None:
     """Print tables, and put them with their command between the marks of a part of a page."""
     print("\n".join(table.to_markdown() for table in tables))
     if page is not None:
+        from spinalis.train.triage_papers import write  # noqa: PLC0415  loads torch, whose size a child would inherit
+
         words = [Path(word).name if Path(word).is_absolute() else word for word in sys.argv[1:]]
         write(page, part, tables, f"`{' '.join(['python', f'benchmarks/{Path(sys.argv[0]).name}', *words])}`")
 
@@ -62,16 +63,16 @@ def tell(tables: Sequence[Table], part: str, page: Path | None) -> None:
 def make_archive(folder: Path, files: int) -> int:
     """Copy the example until there are `files` files, each copy a study with UIDs of its own; how many studies."""
     sources = sorted(EXAMPLE.rglob("*.dcm"))
-    for place in range(files):
-        study, source = place // len(sources), sources[place % len(sources)]
-        target = folder / f"{study:05d}" / source.relative_to(EXAMPLE)
-        target.parent.mkdir(parents=True, exist_ok=True)
+    for first, source in enumerate(sources):
         dataset = pydicom.dcmread(source)
-        for keyword in UIDS:
-            if keyword in dataset:
-                setattr(dataset, keyword, f"{dataset[keyword].value[:50]}.{study}")
-        dataset.file_meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID
-        dataset.save_as(target)
+        uids = {keyword: dataset[keyword].value[:50] for keyword in UIDS if keyword in dataset}
+        for study in range(-(-(files - first) // len(sources))):
+            target = folder / f"{study:05d}" / source.relative_to(EXAMPLE)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            for keyword, uid in uids.items():
+                setattr(dataset, keyword, f"{uid}.{study}")
+            dataset.file_meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID
+            dataset.save_as(target)
     return -(-files // len(sources))
 
 

@@ -94,3 +94,12 @@ def test_a_score_that_is_not_there_is_an_error(tmp_path: Path) -> None:
     assert manifest.score("levels").on == "simulation"
     with pytest.raises(PackError, match="canal"):
         manifest.score("canal")
+
+
+def test_a_model_takes_no_more_threads_than_there_are_cores(tmp_path, monkeypatch):
+    options = {}
+    for cores in ({3}, {0, 1, 2}):
+        monkeypatch.setattr("os.sched_getaffinity", lambda _, cores=cores: cores, raising=False)
+        pack = load_pack(make(tmp_path / str(len(cores))), threads=2)
+        options[len(cores)] = pack._session.get_session_options().intra_op_num_threads
+    assert options == {1: 1, 3: 2}

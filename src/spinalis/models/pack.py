@@ -1,6 +1,7 @@
 """Model packs: a folder with `pack.toml`, `model.onnx` and `card.md`, run by ONNX Runtime."""
 
 import hashlib
+import os
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -79,7 +80,7 @@ class Manifest:
 
 @dataclass(frozen=True, kw_only=True)
 class Pack:
-    """A checked pack. The model is loaded when it is first run, on `threads` threads."""
+    """A checked pack. The model is loaded when it is first run, on `threads` threads, or as many as there are cores."""
 
     folder: Path
     manifest: Manifest
@@ -101,7 +102,7 @@ class Pack:
         import onnxruntime  # noqa: PLC0415  loaded when a model is run, not when a pack is listed
 
         options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = self.threads
+        options.intra_op_num_threads = min(self.threads, _cores())
         options.inter_op_num_threads = 1
         options.log_severity_level = 3
         try:
@@ -130,6 +131,11 @@ class Pack:
                 f"Pack {self.manifest.name}: expected inputs that its model takes, got {shapes} "
                 f"({type(error).__name__}). Use a pack made for this version."
             ) from error
+
+
+def _cores() -> int:
+    """Cores that this process may use. More threads than cores wait for each other, and take half as much CPU again."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def load_packs(folder: Path | None = None, *, threads: int = 2) -> tuple[Pack, ...]:
