@@ -3,6 +3,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from spinalis.errors import PackError
 from spinalis.grade.crops import SLOTS
@@ -98,3 +99,19 @@ def test_an_export_that_answers_otherwise_is_refused(tmp_path: Path, monkeypatch
     monkeypatch.setattr(export, "GOLDEN_TOLERANCE", -1.0)
     with pytest.raises(PackError, match="torch and ONNX Runtime within"):
         export.export_onnx(torch.nn.Linear(3, 2).eval(), {"x": torch.rand(2, 3)}, ["y"], tmp_path / "p" / "model.onnx")
+
+
+def test_settled_batch_norms_hold_the_mean_statistics_of_their_batches() -> None:
+    network = nn.Sequential(nn.BatchNorm2d(1), nn.Dropout())
+
+    def draw(rng: np.random.Generator) -> dict[str, np.ndarray]:
+        return {"images": rng.normal(3.0, 2.0, (1, 8, 8)).astype(np.float32)}
+
+    triage.settle(network, draw, 4)
+    norm = network[0]
+    assert float(norm.running_mean) == pytest.approx(3.0, abs=0.1)
+    assert float(norm.running_var) == pytest.approx(4.0, abs=0.2)
+    assert (norm.training, network[1].training, norm.momentum) == (False, True, 0.1)
+    before = norm.running_mean.clone()
+    network(torch.full((2, 1, 8, 8), 50.0))
+    assert torch.equal(norm.running_mean, before)

@@ -108,8 +108,8 @@ class Job:
     def recipe(self, name: str) -> dict[str, Any]:
         """A shipped recipe, its steps scaled where it counts steps and not epochs."""
         settings = load(name)
-        scaled = {"steps": max(4, round(settings["steps"] * self.scale))} if "steps" in settings else {}
-        return {**settings, **scaled}
+        counted = {"steps", "settled_steps"} & set(settings)
+        return {**settings, **{name: max(4, round(settings[name] * self.scale)) for name in counted}}
 
     def run(self, name: str) -> Path:
         """The folder of a run: checkpoint and journal."""
