@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from spinalis.grade.grade import VIEWS_OF, slots_of
 from spinalis.localize.decode import CHANNELS
 from spinalis.models.prepare import InputSpec
 from spinalis.train import export, triage
+from spinalis.train.augment import Spread, draw_matrix
 from spinalis.train.levels import target
 from spinalis.train.networks.bag_grader import BagGrader, GraderExport
 from spinalis.train.networks.level_unet import LevelExport, LevelUNet
@@ -99,6 +101,22 @@ def test_an_export_that_answers_otherwise_is_refused(tmp_path: Path, monkeypatch
     monkeypatch.setattr(export, "GOLDEN_TOLERANCE", -1.0)
     with pytest.raises(PackError, match="torch and ONNX Runtime within"):
         export.export_onnx(torch.nn.Linear(3, 2).eval(), {"x": torch.rand(2, 3)}, ["y"], tmp_path / "p" / "model.onnx")
+
+
+def test_a_cropped_picture_is_larger_and_a_mirrored_one_is_turned_round() -> None:
+    spec = InputSpec(height=64, width=64)
+    still = Spread(rotation_deg=0, shift=0, scale=0, aspect=0)
+
+    def drawn(spread: Spread) -> np.ndarray:
+        return np.stack([draw_matrix(np.random.default_rng(n), np.eye(2, 3), spec, spread) for n in range(40)])
+
+    assert drawn(still) == pytest.approx(np.tile(np.eye(2, 3), (40, 1, 1)))
+    cropped = drawn(replace(still, cropped=0.5))[:, 0, 0]
+    assert 0.2 < np.mean(cropped > 1.0) < 0.8
+    assert cropped[cropped > 1.0].min() >= np.exp(0.2)
+    mirrored = drawn(replace(still, mirrored=0.5))
+    assert set(mirrored[:, 0, 0].round(6)) == {-1.0, 1.0}
+    assert mirrored @ [31.5, 31.5, 1.0] == pytest.approx(31.5), "about the middle"
 
 
 def test_settled_batch_norms_hold_the_mean_statistics_of_their_batches() -> None:

@@ -8,12 +8,15 @@ import numpy as np
 from spinalis.models.prepare import InputSpec, normalize, resample
 from spinalis.records import FloatArray, Image
 
+CROP_SCALE, CROP_SHIFT = (0.2, 0.7), 0.2
+"""Of cropped pictures: log-factor by which they are larger, and how far they are moved besides, of the input."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spread:
     """How far an augmentation may go. Angles in degrees, shift as a fraction of the input, the rest as log-factors.
 
-    `mirrored` is the share of pictures that are flipped left to right.
+    `mirrored` is the share of pictures that are flipped left to right, `cropped` the share of which but a part is seen.
     """
 
     rotation_deg: float = 10.0
@@ -25,6 +28,7 @@ class Spread:
     blur: float = 1.0
     bias: float = 0.35
     mirrored: float = 0.0
+    cropped: float = 0.0
 
 
 def draw_matrix(rng: np.random.Generator, base: FloatArray, spec: InputSpec, spread: Spread) -> FloatArray:
@@ -36,8 +40,11 @@ def draw_matrix(rng: np.random.Generator, base: FloatArray, spec: InputSpec, spr
     flip = -1.0 if spread.mirrored and rng.random() < spread.mirrored else 1.0
     linear = scale * turn @ np.diag([flip * aspect, 1 / aspect])
     centre = np.array([(spec.width - 1) / 2, (spec.height - 1) / 2])
-    shift = rng.uniform(-spread.shift, spread.shift, 2) * (spec.width, spec.height)
-    offset = centre + shift - linear @ centre
+    shift = rng.uniform(-spread.shift, spread.shift, 2)
+    if spread.cropped and rng.random() < spread.cropped:
+        linear = linear * np.exp(rng.uniform(*CROP_SCALE))
+        shift = shift + rng.uniform(-CROP_SHIFT, CROP_SHIFT, 2)
+    offset = centre + shift * (spec.width, spec.height) - linear @ centre
     return np.hstack([linear @ base[:, :2], (linear @ base[:, 2] + offset)[:, None]])
 
 

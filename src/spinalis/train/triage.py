@@ -33,9 +33,18 @@ SPREAD = Spread(
 """Wide, as what is read differs from what is trained on: surface coils brighten one side by a factor of several."""
 
 SETTLED_SPREAD = Spread(
-    rotation_deg=12.0, shift=0.06, scale=0.3, aspect=0.15, gamma=0.25, noise=0.05, blur=1.0, bias=0.6, mirrored=0.2
+    rotation_deg=8.0,
+    shift=0.05,
+    scale=0.2,
+    aspect=0.1,
+    gamma=0.2,
+    noise=0.04,
+    blur=0.8,
+    bias=0.5,
+    mirrored=0.1,
+    cropped=0.3,
 )
-"""Nearer to what is read, for the steps with settled statistics."""
+"""Nearer to what is read, for the steps with settled statistics; parts too, as sites differ in what they show."""
 
 SETTLING_BATCHES = 40
 """Batches whose statistics the batch norms are settled to."""
