@@ -1,4 +1,5 @@
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -8,10 +9,11 @@ import pytest
 
 from spinalis.evaluate.triage import UNKNOWN
 from spinalis.models.prepare import InputSpec
-from spinalis.records import Image
+from spinalis.records import Image, Judgement, SeriesLabel
 from spinalis.simulate.sequence import Contrast
 from spinalis.train import triage_sets
-from spinalis.train.data.real_slice import Labels, RealSlice
+from spinalis.train.data import open_images
+from spinalis.train.data.real_slice import Labels, pictures
 from spinalis.triage.hierarchy import load
 from spinalis.vocabulary import Anatomy, Plane, Region, Sequence
 from tests.fakes import FakePack, manifest, series
@@ -104,7 +106,7 @@ def test_studies_are_simulated_once_with_truth_and_the_word_of_the_fused_default
     assert len(set(found.slices.patients)) == 3
 
 
-def test_real_slices_are_kept_where_their_part_is_known_and_they_show_something(
+def test_real_series_are_read_as_such_and_kept_where_their_part_is_known(
     studies: list[tuple[int, int, str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bright = np.zeros((20, 20), np.float32)
@@ -113,19 +115,40 @@ def test_real_slices_are_kept_where_their_part_is_known_and_they_show_something(
         anatomy=Anatomy.MR_SPINE, region=Region.CERVICAL, plane=Plane.SAGITTAL, sequence=Sequence.T2W, cord=True
     )
 
-    def item(image: Image, labels: Labels, patient: str) -> RealSlice:
-        return RealSlice(load=lambda: image, labels=labels, source="set", patient=patient, subset="validation")
+    def item(labels: Labels, patient: str, count: int) -> open_images.RealSeries:
+        shown = pictures([lambda: bright] * count, patient)
+        return open_images.RealSeries(
+            series=shown, pixels=shown, labels=(labels,) * count, source="set", patient=patient
+        )
 
     items = [
-        item(bright, spine, "p1"),
-        item(bright, spine, "p1"),
-        item(np.zeros((20, 20), np.float32), spine, "p2"),
-        item(bright, Labels(plane=Plane.AXIAL), "p3"),
-        item(bright, Labels(anatomy=Anatomy.OTHER), "p4"),
+        item(spine, "p1", 2),
+        item(Labels(plane=Plane.AXIAL), "p3", 1),
+        item(Labels(anatomy=Anatomy.OTHER), "p4", 1),
     ]
-    monkeypatch.setattr(triage_sets.open_images, "read", lambda root, subset: iter(items))
+    monkeypatch.setattr(triage_sets.open_images, "read_series", lambda root, subset: iter(items))
     found = triage_sets.real_set(TREE, tmp_path, None)
     assert found.slices.patients.tolist() == ["p1", "p1", "p4"]
     assert found.slices.series.tolist() == [0, 0, 1]
     assert found.slices.truth["cord"].tolist() == [1, 1, UNKNOWN]
     assert found.fused["cord"].tolist() == [1, 1, 1]
+
+
+def test_a_series_that_covers_several_regions_is_of_none() -> None:
+    def judged(label: Any) -> Judgement[Any]:
+        return Judgement(label=label, probability=0.9, source="pixels")
+
+    label = SeriesLabel(
+        series_key="a",
+        number=1,
+        anatomy=judged(Anatomy.MR_SPINE),
+        region=judged(Region.CERVICAL),
+        plane=judged(Plane.SAGITTAL),
+        sequence=judged(Sequence.T2W),
+        cord_slices=(),
+        slices=(),
+        coverage=judged((Region.CERVICAL,)),
+    )
+    assert triage_sets._believed(label, 0)["region"] == "cervical"
+    whole = replace(label, coverage=judged((Region.CERVICAL, Region.THORACIC)))
+    assert "region" not in triage_sets._believed(whole, 0)

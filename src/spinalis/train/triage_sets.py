@@ -23,7 +23,7 @@ from spinalis.simulate.study import simulate_study
 from spinalis.train import grade
 from spinalis.train.data import open_images
 from spinalis.train.data.node_slices import facts_of, known
-from spinalis.train.data.real_slice import VALIDATION, picture
+from spinalis.train.data.real_slice import VALIDATION
 from spinalis.train.data.simulated import CORD, NO_CORD, TRIAGE_SIZE, WORDS, fingerprint, fit_picture, slice_arrays
 from spinalis.train.judge import JUDGED_SEED
 from spinalis.train.recipes import load
@@ -89,7 +89,7 @@ def simulated_set(tree: Hierarchy, cache: Path, packs: Path | None, *, scale: fl
 
 
 def real_set(tree: Hierarchy, root: Path, packs: Path | None) -> TestSet:
-    """The open real slices of patients kept out of training; of a series only what its labels tell.
+    """The open real slices of patients kept out of training; the fused default reads their series.
 
     Args:
         tree: the hierarchy.
@@ -99,21 +99,19 @@ def real_set(tree: Hierarchy, root: Path, packs: Path | None) -> TestSet:
     Raises:
         PackError: there is no triage pack.
     """
-    pack = select(load_packs(packs), "triage")
+    loaded = load_packs(packs)
+    header = select(loaded, "header") if any(pack.info.task == "header" for pack in loaded) else None
     found = []
-    for item in open_images.read(root, VALIDATION):
-        facts, image = facts_of(item.labels), item.image
-        if image.std() == 0 or not tree.path(facts):
-            continue
-        found.append(
-            _Kept(
-                picture=fit_picture(stretched(image), np.eye(2, 3), TRIAGE_SIZE).round().astype(np.uint8),
-                facts=facts,
-                fused=_believed(label_series(picture(image), pack), 0),
-                series=f"{item.source}/{item.patient}/{facts.get('sequence', '')}",
-                patient=item.patient,
-            )
-        )
+    for number, item in enumerate(open_images.read_series(root, VALIDATION)):
+        label = label_series(item.series, select(loaded, "triage"), header)
+        for index, labels in enumerate(item.labels):
+            facts = facts_of(labels)
+            if tree.path(facts):
+                image = item.pixels.load(index)
+                picture = fit_picture(stretched(image), np.eye(2, 3), TRIAGE_SIZE).round().astype(np.uint8)
+                believed = _believed(label, index)
+                series = f"{item.source}/{number}"
+                found.append(_Kept(picture=picture, facts=facts, fused=believed, series=series, patient=item.patient))
     return _gathered("real slices kept out of training", tree, found)
 
 
@@ -148,11 +146,11 @@ def _read(file: Path) -> Iterator[_Kept]:
 
 
 def _believed(label: SeriesLabel, index: int) -> dict[str, str]:
-    """What the fused default says of a slice, in the words of a hierarchy."""
+    """What the fused default says of a slice, in the words of a hierarchy; no region where several are covered."""
     part = {Anatomy.MR_SPINE: "SPINE", Anatomy.OTHER: "ELSEWHERE"}.get(label.anatomy.label, "")
     found = {
         "part": part,
-        "region": label.region.label.value,
+        "region": "" if len(label.covers) > 1 else label.region.label.value,
         "plane": label.plane.label.value,
         "sequence": label.sequence.label.value,
         "cord": CORD if index in label.cord_slices else NO_CORD,
