@@ -30,7 +30,7 @@ def tree(tmp_path: Path) -> Path:
         ("8", "validation", "T2w-SPACE", "exact"),
     ):
         name = f"images/{patient}_{kind}.png"
-        cv2.imwrite(str(folder / name), np.full((60, 40), 90, np.uint8))
+        cv2.imwrite(str(folder / name), np.tile(np.arange(60, dtype=np.uint8)[:, None], (1, 40)))
         numbers = ",".join(f"{0.5:.2f},{0.1 + 0.15 * k:.2f}" for k in range(5)) if points == "exact" else "," * 9
         rows.append(f"{name},{patient},{kind},40,60,sagittal,lumbar,{subset},{points},{numbers}")
     (folder / "manifest.csv").write_text("\n".join(rows) + "\n")
