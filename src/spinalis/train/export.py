@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from spinalis.errors import PackError
 from spinalis.models import Score
-from spinalis.models.pack import SCHEMA
+from spinalis.models.pack import SCHEMA, Manifest
 from spinalis.models.prepare import InputSpec
 
 GOLDEN_TOLERANCE = 1e-4
@@ -37,6 +37,22 @@ class PackText:
     notes: Sequence[str]
     licence: str = "Apache-2.0"
     limits: Sequence[str] = field(default=())
+
+
+def text_of(manifest: Manifest) -> PackText:
+    """What a pack says of itself, without the notes and limits that stand in its card alone."""
+    return PackText(
+        name=manifest.name,
+        task=manifest.task,
+        version=manifest.version,
+        licence=manifest.licence,
+        inputs=manifest.inputs,
+        labels=manifest.labels,
+        settings=manifest.settings,
+        training_data=manifest.training_data,
+        scores=manifest.scores,
+        notes=(),
+    )
 
 
 def export_onnx(network: nn.Module, example: Mapping[str, Tensor], outputs: Sequence[str], file: Path) -> None:

@@ -27,7 +27,7 @@ from spinalis.records import Image
 from spinalis.train import grade
 from spinalis.train.data.real_slice import VALIDATION
 from spinalis.train.data.simulated import Harvest, harvest
-from spinalis.train.export import PackText, write_pack
+from spinalis.train.export import PackText, text_of, write_pack
 from spinalis.train.packs import CALIBRATION_SEED, LIMITS, TRAINING_SEED, real_sources
 from spinalis.train.recipes import load
 from spinalis.train.triage import UNKNOWN, Example, simulated_examples
@@ -234,15 +234,8 @@ def _answers(pack: Pack, images: Image) -> dict[str, NDArray[Any]]:
 def _text(pack: Pack, found: Sequence[Agreement]) -> PackText:
     manifest = pack.manifest
     scores = [replace(score, figures=f"the same network in 32 bit: {score.figures}") for score in manifest.scores]
-    return PackText(
-        name=manifest.name,
-        task=manifest.task,
-        version=manifest.version,
-        licence=manifest.licence,
-        inputs=manifest.inputs,
-        labels=manifest.labels,
-        settings=manifest.settings,
-        training_data=manifest.training_data,
+    return replace(
+        text_of(manifest),
         scores=scores,
         notes=[
             f"Pack {manifest.name} {manifest.version} ({manifest.sha256[:12]}) in 8-bit integers; its heads stay in 32 "

@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from spinalis.models import Pack, load_pack
 from spinalis.records import FloatArray
 from spinalis.train.adapt import Site, calibrate, site
 from spinalis.train.data.bags import CROP_QUANTUM
-from spinalis.train.export import PackText, write_pack
+from spinalis.train.export import PackText, text_of, write_pack
 from spinalis.train.grade import Bags
 from spinalis.train.grade_scores import judge_logits
 from spinalis.train.packs import LIMITS
@@ -69,15 +70,9 @@ def answers_of(pack: Pack, bags: Bags) -> dict[str, FloatArray]:
 def _text(pack: Pack, settings: Mapping[str, Any], own: Site, logits: Mapping[str, FloatArray]) -> PackText:
     manifest, measured = pack.manifest, "exclusion" in settings
     words = f"studies ({own.what}), on which the operating points were set,"
-    return PackText(
-        name=manifest.name,
-        task=manifest.task,
-        version=manifest.version,
-        licence=manifest.licence,
-        inputs=manifest.inputs,
-        labels=manifest.labels,
+    return replace(
+        text_of(manifest),
         settings=settings,
-        training_data=manifest.training_data,
         scores=judge_logits(logits, settings, own.bags, own.on, words) if measured else manifest.scores,
         notes=[
             f"The model of pack {manifest.name} {manifest.version}, calibrated on {own.what}{own.left_out}. Operating "
