@@ -8,6 +8,7 @@ from spinalis.simulate.coordinates import Body, warp
 from spinalis.simulate.protocols import sagittal_stack
 from spinalis.simulate.scanner import SAMPLE_OFFSETS, Stack
 from spinalis.simulate.study import render_labels, sample_body
+from spinalis.simulate.tissue import Tissue
 from spinalis.vocabulary import Region
 
 
@@ -59,3 +60,12 @@ def test_shading_averages_the_samples_and_scales_them_by_the_texture() -> None:
     render.shade(labels, texture, np.array([0.0, 4.0]), np.array([1.0, 0.0]), np.array([0.0, 0.25]), images)
     np.testing.assert_allclose(images[0, 0, 0], [2.0, 6.0])
     np.testing.assert_allclose(images[1, 0, 0], [0.5, 0.0])
+
+
+def test_the_cord_counts_where_it_fills_half_of_a_pixel() -> None:
+    white, other = int(Tissue.CORD_WHITE), int(Tissue.CSF)
+    samples = [[white, other, other, other], [other, white, other, white], [other, white, white, white]]
+    labels = np.array([[samples], [[samples[0]] * 3]], np.uint8)
+    found = np.zeros(2, np.int64)
+    render.cord_pixels(labels, found)
+    assert list(found) == [2, 0]

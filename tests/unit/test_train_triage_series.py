@@ -1,6 +1,7 @@
 import numpy as np
 
-from spinalis.train.triage_series import Shown, at_edge, cord_table, coverage_table, fit
+from spinalis.train.data.simulated import at_edge
+from spinalis.train.triage_series import Shown, cord_table, coverage_table, fit
 from spinalis.triage.cord import RUNS, in_run
 from spinalis.vocabulary import Plane, Region
 

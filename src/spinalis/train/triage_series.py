@@ -21,6 +21,7 @@ from spinalis.models import Pack, load_packs, select
 from spinalis.records import FloatArray, Header, Series
 from spinalis.simulate.study import SimulatedSeries, simulate_study
 from spinalis.train.data.header_studies import covered_regions
+from spinalis.train.data.simulated import at_edge
 from spinalis.train.packs import CALIBRATION_SEED
 from spinalis.triage import label_series
 from spinalis.triage.cord import RUNS, Run, in_run, with_neighbours
@@ -155,12 +156,6 @@ def cord_table(found: Sequence[Shown]) -> Table:
             "by bootstrap over studies. No skill: the more frequent answer. Stacks of one slice are left out.",
         ),
     )
-
-
-def at_edge(cord: BoolArray) -> BoolArray:
-    """Which slices stand on either side of a border of the cord, (N,)."""
-    changes = cord[1:] != cord[:-1]
-    return np.asarray(np.concatenate([changes, [False]]) | np.concatenate([[False], changes]))
 
 
 def fit(found: Sequence[Shown], seed: int = 0, draws: int = DRAWS) -> Run:

@@ -27,6 +27,8 @@ TRIAGE_SIZE, LEVEL_SIZE = 192, 224
 """Pixels of the kept pictures, a little more than the networks see."""
 
 SLICES_PER_SERIES = 4
+"""Drawn of every series; those on either side of a border of the cord are kept besides, as they are hardest to tell."""
+
 VOLUME_SHAPE = (16, 64, 64)
 """Slices, rows and columns of the kept volumes: about the slices of a sagittal series, a third of `TRIAGE_SIZE`."""
 
@@ -140,8 +142,8 @@ def slice_arrays(simulated: SimulatedStudy, rng: np.random.Generator, *, whole: 
     images, pictures, labels, words, series = [], [], [], [], []
     for place, item in enumerate(simulated.series):
         count = len(item.series.slices)
-        chosen = range(count) if whole else sorted(rng.choice(count, min(SLICES_PER_SERIES, count), replace=False))
-        for index in map(int, chosen):
+        drawn = range(count) if whole else rng.choice(count, min(SLICES_PER_SERIES, count), replace=False)
+        for index in sorted({*map(int, drawn), *map(int, np.flatnonzero(at_edge(np.array(item.cord))))}):
             turn = display_matrix(item.series.slices[index].plane, item.series.rows, item.series.columns)
             image = item.series.load(index)
             images.append(fitted(image, turn, TRIAGE_SIZE))
@@ -156,6 +158,12 @@ def slice_arrays(simulated: SimulatedStudy, rng: np.random.Generator, *, whole: 
         "triage_words": np.array(words),
         "triage_pictures": np.stack(pictures),
     }
+
+
+def at_edge(cord: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Which slices stand on either side of a border of the cord; (N,), as is `cord`."""
+    changes = cord[1:] != cord[:-1]
+    return np.concatenate([changes, [False]]) | np.concatenate([[False], changes])
 
 
 def _classes(item: SimulatedSeries, index: int) -> list[int]:
