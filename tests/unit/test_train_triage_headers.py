@@ -5,7 +5,7 @@ import pytest
 
 from spinalis.models.prepare import InputSpec
 from spinalis.train import triage_headers
-from spinalis.train.triage_headers import Seen, seen, table
+from spinalis.train.triage_headers import Seen, seen, tables
 from spinalis.triage.header import FEATURES, OUTPUTS, PLACES
 from tests.fakes import FakePack, manifest
 
@@ -53,7 +53,7 @@ def by_pixels(kind: tuple[str, str, str, str], *, sure: bool) -> Seen:
 
 def test_clear_pixels_keep_every_series_right_when_all_headers_lie() -> None:
     shown = [by_pixels(kind, sure=True) for kind in (CERVICAL, KNEE) for _ in range(20)]
-    made = table(shown, {CERVICAL: [told(1)], KNEE: [told(2)]}, header_pack())
+    made, honest = tables(shown, {CERVICAL: [told(1)], KNEE: [told(2)]}, header_pack())
     rows = {(row[0], row[1]): row for row in made.rows}
     assert rows["0%", "header"][2].startswith("100.0 % (40/40")
     assert not rows["100%", "header"][2].startswith("100.0 %")
@@ -61,11 +61,13 @@ def test_clear_pixels_keep_every_series_right_when_all_headers_lie() -> None:
     assert rows["", "pixels"][-1].startswith("100.0 % (40/40")
     assert rows["", "no skill"][2].startswith("50.0 % (20/40")
     assert rows["50%", "fused"][3].startswith("100.0 % (20/20")
+    gaps = {(row[0], row[1]): float(row[2].split()[0]) for row in honest.rows}
+    assert gaps["0%", "fused"] < 0.05 < gaps["100%", "header"]
 
 
 def test_series_without_a_header_of_their_kind_are_left_out_and_counted() -> None:
     shown = [by_pixels(CERVICAL, sure=True), by_pixels(KNEE, sure=True)]
-    made = table(shown, {CERVICAL: [told(1)]}, header_pack())
+    made, _ = tables(shown, {CERVICAL: [told(1)]}, header_pack())
     assert made.title.startswith("1 simulated series")
     assert "1 series without a header of their kind" in made.notes[0]
 

@@ -134,7 +134,7 @@ def test_real_series_are_read_as_such_and_kept_where_their_part_is_known(
     assert found.fused["cord"].tolist() == [1, 1, 1]
 
 
-def test_a_series_that_covers_several_regions_is_of_none() -> None:
+def test_a_series_is_of_its_leading_region_whatever_else_it_covers() -> None:
     def judged(label: Any) -> Judgement[Any]:
         return Judgement(label=label, probability=0.9, source="pixels")
 
@@ -151,4 +151,4 @@ def test_a_series_that_covers_several_regions_is_of_none() -> None:
     )
     assert triage_sets._believed(label, 0)["region"] == "cervical"
     whole = replace(label, coverage=judged((Region.CERVICAL, Region.THORACIC)))
-    assert "region" not in triage_sets._believed(whole, 0)
+    assert triage_sets._believed(whole, 0)["region"] == "cervical"

@@ -8,14 +8,14 @@ same part, region, plane and contrast, which is all that a simulated header know
 """
 
 import argparse
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from spinalis.evaluate.metrics import Share
-from spinalis.evaluate.tables import Table, percent, share_of_most_frequent
+from spinalis.evaluate.tables import Table, number, percent, share_of_most_frequent
 from spinalis.formats.atomic import write_bytes
 from spinalis.models import Pack, load_packs, select
 from spinalis.models.prepare import fit_matrix, prepare
@@ -25,6 +25,7 @@ from spinalis.train.data.header_studies import header_series
 from spinalis.train.data.simulated import WORDS
 from spinalis.train.judge import JUDGED_SEED
 from spinalis.train.packs import CALIBRATION_SEED, CALIBRATION_STUDIES, Job
+from spinalis.train.triage_doubt import calibration_error
 from spinalis.triage.fuse import EQUAL_WEIGHTS, fuse, vote
 from spinalis.triage.header import ANATOMIES, OUTPUTS, REGIONS, SEQUENCES, HeaderView, Vector, features, view_of
 from spinalis.vocabulary import Anatomy
@@ -39,7 +40,11 @@ CORRUPTION = Spoiling(whole=1.0, most_missing=0.0, bare=0.0, swapped=0.5, mixed=
 HEADER_BODIES: Mapping[str, int] = {"lumbar": 8, "cervical": 8, "thoracic": 8, "whole": 4, "other": 40}
 VISITS = 6
 
+CHANCE_REPEATS = 200
+
 Kind = tuple[str, str, str, str]
+Answers = Sequence[Mapping[str, tuple[str, float]]]
+"""Of every series: head -> word and its probability."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,12 +97,45 @@ def headers(seed: int = JUDGED_SEED, bodies: Mapping[str, int] = HEADER_BODIES) 
     return found
 
 
-def table(shown: Sequence[Seen], said: Mapping[Kind, Sequence[Vector]], pack: Pack, seed: int = JUDGED_SEED) -> Table:
-    """Series told right by header, by pixels and by both, at every share of corrupted headers."""
+def tables(
+    shown: Sequence[Seen], said: Mapping[Kind, Sequence[Vector]], pack: Pack, seed: int = JUDGED_SEED
+) -> tuple[Table, Table]:
+    """Series told right by header, by pixels and by both, at every share of corrupted headers; and how honestly."""
     known = [item for item in shown if item.kind in said]
+    answers = list(_answers(known, said, pack, seed))
+    floors = [
+        share_of_most_frequent([(False, item.truth[head]) for item in known if item.truth[head] != "unknown"])
+        for head in HEADS
+    ]
+    right = Table(
+        title=f"{len(known)} simulated series, some of their headers corrupted",
+        columns=("corrupted", "by", *HEADS, "all three"),
+        rows=(*((*name, *_cells(known, found)) for name, found in answers), ("", "no skill", *floors, "–")),
+        notes=(
+            "Series right, with 95 % Wilson intervals (series of one study are not independent). Region: series of the "
+            "spine that show one. A corrupted header is another study's (half of them), or one or two groups of its "
+            "tags are. Slices: those kept for training, four of each series and those at the cord's edge. "
+            f"{len(shown) - len(known)} series without a header of their kind are left out.",
+        ),
+    )
+    honest = Table(
+        title="Calibration of these answers",
+        columns=("corrupted", "by", *HEADS),
+        rows=tuple((*name, *(_honesty(known, found, head) for head in HEADS)) for name, found in answers),
+        notes=(
+            "Expected calibration error of the answers' probabilities over 10 bins; in brackets what chance makes of "
+            "the same probabilities if each meant what it says, the floor.",
+        ),
+    )
+    return right, honest
+
+
+def _answers(
+    known: Sequence[Seen], said: Mapping[Kind, Sequence[Vector]], pack: Pack, seed: int
+) -> Iterator[tuple[tuple[str, str], Answers]]:
+    """Share and side, and what that side answers."""
     every = [vector for vectors in said.values() for vector in vectors]
     own = [said[item.kind][number % len(said[item.kind])] for number, item in enumerate(known)]
-    rows = []
     for share in SHARES:
         rng = np.random.default_rng([seed, 6])
         lies = rng.random(len(known)) < share
@@ -106,50 +144,44 @@ def table(shown: Sequence[Seen], said: Mapping[Kind, Sequence[Vector]], pack: Pa
             for vector, lie in zip(own, lies, strict=True)
         ]
         views = view_of(np.stack(given), pack)
-        for name, answers in (("header", _by_header(views)), ("fused", _fused(known, views))):
-            rows.append((f"{share:.0%}", name, *_cells(known, answers)))
-    rows.append(("", "pixels", *_cells(known, [{h: _word(h, item.votes[h]) for h in HEADS} for item in known])))
-    floors = [
-        share_of_most_frequent([(False, item.truth[head]) for item in known if item.truth[head] != "unknown"])
-        for head in HEADS
-    ]
-    return Table(
-        title=f"{len(known)} simulated series, some of their headers corrupted",
-        columns=("corrupted", "by", *HEADS, "all three"),
-        rows=(*rows, ("", "no skill", *floors, "–")),
-        notes=(
-            "Series right, with 95 % Wilson intervals (series of one study are not independent). Region: series of the "
-            "spine that show one. A corrupted header is another study's (half of them), or one or two groups of its "
-            f"tags are. Four slices per series. {len(shown) - len(known)} series without a header of their kind are "
-            "left out.",
-        ),
-    )
+        yield (f"{share:.0%}", "header"), [{head: _top(head, view.logs[head]) for head in HEADS} for view in views]
+        yield (f"{share:.0%}", "fused"), _fused(known, views)
+    yield ("", "pixels"), [{head: _top(head, item.votes[head]) for head in HEADS} for item in known]
 
 
-def _by_header(views: Sequence[HeaderView]) -> list[dict[str, str]]:
-    return [{head: _word(head, view.logs[head]) for head in HEADS} for view in views]
-
-
-def _fused(known: Sequence[Seen], views: Sequence[HeaderView]) -> list[dict[str, str]]:
+def _fused(known: Sequence[Seen], views: Sequence[HeaderView]) -> Answers:
     answers = []
     for item, view in zip(known, views, strict=True):
         found = {head: fuse(head, words, item.votes[head], view, EQUAL_WEIGHTS)[0] for head, words in HEADS.items()}
-        answers.append({head: str(judged.label) for head, judged in found.items() if judged})
+        answers.append({head: (str(judged.label), judged.probability) for head, judged in found.items() if judged})
     return answers
 
 
-def _word(head: str, logs: FloatArray) -> str:
-    return str(OUTPUTS[head][int(logs.argmax())])
+def _top(head: str, logs: FloatArray) -> tuple[str, float]:
+    best = int(logs.argmax())
+    return str(OUTPUTS[head][best]), float(np.exp(logs[best]))
 
 
-def _cells(known: Sequence[Seen], answers: Sequence[Mapping[str, str]]) -> tuple[str, ...]:
+def _cells(known: Sequence[Seen], answers: Answers) -> tuple[str, ...]:
     pairs = [
-        {head: answer[head] == item.truth[head] for head in HEADS if item.truth[head] != "unknown"}
+        {head: answer[head][0] == item.truth[head] for head in HEADS if item.truth[head] != "unknown"}
         for item, answer in zip(known, answers, strict=True)
     ]
     cells = [[right[head] for right in pairs if head in right] for head in HEADS]
     cells.append([all(right.values()) for right in pairs])
     return tuple(percent(Share(count=sum(hits), total=len(hits))) for hits in cells)
+
+
+def _honesty(known: Sequence[Seen], answers: Answers, head: str) -> str:
+    pairs = [
+        (answer[head][1], answer[head][0] == item.truth[head])
+        for item, answer in zip(known, answers, strict=True)
+        if item.truth[head] != "unknown"
+    ]
+    sure, right = np.array(pairs, float).T
+    rng = np.random.default_rng(0)
+    chance = np.mean([calibration_error(sure, rng.random(len(sure)) < sure) for _ in range(CHANCE_REPEATS)])
+    return f"{number(calibration_error(sure, right))} ({number(float(chance))})"
 
 
 def main() -> None:
@@ -164,8 +196,8 @@ def main() -> None:
     packs = load_packs(given.packs)
     job = Job(data=None, runs=given.runs, out=given.runs, jobs=given.jobs, scale=given.scale)
     files = [file for profile in CALIBRATION_STUDIES for file in job.studies(profile, CALIBRATION_SEED)]
-    made = table(seen(files, select(packs, "triage")), headers(), select(packs, "header"))
-    text = "\n".join(["# Headers that lie", "", made.to_markdown(), "Research use only.", ""])
+    made = tables(seen(files, select(packs, "triage")), headers(), select(packs, "header"))
+    text = "\n".join(["# Headers that lie", "", *(item.to_markdown() for item in made), "Research use only.", ""])
     if given.output:
         write_bytes(given.output, text.encode())
     print(text)  # noqa: T201  the command's answer

@@ -146,11 +146,11 @@ def _read(file: Path) -> Iterator[_Kept]:
 
 
 def _believed(label: SeriesLabel, index: int) -> dict[str, str]:
-    """What the fused default says of a slice, in the words of a hierarchy; no region where several are covered."""
+    """What the fused default says of a slice, in the words of a hierarchy: as `spinalis select` would choose it."""
     part = {Anatomy.MR_SPINE: "SPINE", Anatomy.OTHER: "ELSEWHERE"}.get(label.anatomy.label, "")
     found = {
         "part": part,
-        "region": "" if len(label.covers) > 1 else label.region.label.value,
+        "region": label.region.label.value,
         "plane": label.plane.label.value,
         "sequence": label.sequence.label.value,
         "cord": CORD if index in label.cord_slices else NO_CORD,

@@ -163,7 +163,7 @@ def slice_arrays(simulated: SimulatedStudy, rng: np.random.Generator, *, whole: 
 def at_edge(cord: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Which slices stand on either side of a border of the cord; (N,), as is `cord`."""
     changes = cord[1:] != cord[:-1]
-    return np.concatenate([changes, [False]]) | np.concatenate([[False], changes])
+    return np.asarray(np.concatenate([changes, [False]]) | np.concatenate([[False], changes]), np.bool_)
 
 
 def _classes(item: SimulatedSeries, index: int) -> list[int]:
