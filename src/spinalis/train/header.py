@@ -75,7 +75,7 @@ def train_header(job: Job, recipe: Mapping[str, Any]) -> Trained:
         version=VERSION,
         inputs={},
         labels=OUTPUTS,
-        settings={"features": FEATURES, "prior": given.prior(), "weights": {}},
+        settings={"features": FEATURES, "prior": given.prior()},
         training_data=[
             f"{len(given.labels)} headers of simulated studies by spinalis.simulate (no patient, no pixels)",
             "each drawn anew with tags dropped and corrupted: " + _words(SPOILING),

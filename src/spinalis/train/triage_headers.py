@@ -26,7 +26,7 @@ from spinalis.train.data.simulated import WORDS
 from spinalis.train.judge import JUDGED_SEED
 from spinalis.train.packs import CALIBRATION_SEED, CALIBRATION_STUDIES, Job
 from spinalis.train.triage_doubt import calibration_error
-from spinalis.triage.fuse import EQUAL_WEIGHTS, fuse, vote
+from spinalis.triage.fuse import agreement, fuse, vote
 from spinalis.triage.header import ANATOMIES, OUTPUTS, REGIONS, SEQUENCES, HeaderView, Vector, features, view_of
 from spinalis.vocabulary import Anatomy
 
@@ -152,7 +152,8 @@ def _answers(
 def _fused(known: Sequence[Seen], views: Sequence[HeaderView]) -> Answers:
     answers = []
     for item, view in zip(known, views, strict=True):
-        found = {head: fuse(head, words, item.votes[head], view, EQUAL_WEIGHTS)[0] for head, words in HEADS.items()}
+        agreed = agreement(item.votes, view)
+        found = {head: fuse(head, words, item.votes[head], view, agreed)[0] for head, words in HEADS.items()}
         answers.append({head: (str(judged.label), judged.probability) for head, judged in found.items() if judged})
     return answers
 

@@ -114,7 +114,8 @@ WITH_GEOMETRY = ("plane", "coverage", "localizer")
 class HeaderView:
     """What a header says: output -> log-probability, and the same with the prior of the training set divided out.
 
-    `logs` sum to 1 in probability and hold alone; `ratios` are added to the log-probabilities of other evidence.
+    `logs` sum to 1 in probability and hold alone; `ratios` are added to the log-probabilities of other evidence: how
+    much likelier such a header is with a class than it is at all.
     """
 
     logs: Mapping[str, FloatArray]
@@ -203,7 +204,7 @@ def view_of(given: Vector, pack: Pack) -> tuple[HeaderView, ...]:
     views = []
     for row in range(len(given)):
         logs = {name: _log_softmax(np.asarray(values[row], float)) for name, values in answers.items()}
-        ratios = {name: _log_softmax(log - np.log(priors[name])) for name, log in logs.items()}
+        ratios = {name: log - np.log(priors[name]) for name, log in logs.items()}
         views.append(HeaderView(logs=logs, ratios=ratios))
     return tuple(views)
 

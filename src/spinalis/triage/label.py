@@ -13,7 +13,7 @@ from spinalis.models.prepare import InputSpec, fit_matrix, is_blank, prepare
 from spinalis.records import Contradiction, FloatArray, Image, Judgement, Series, SeriesLabel, SliceLabel
 from spinalis.triage.cord import with_neighbours
 from spinalis.triage.coverage import cover, look
-from spinalis.triage.fuse import EQUAL_WEIGHTS, fuse, vote
+from spinalis.triage.fuse import agreement, fuse, vote
 from spinalis.triage.header import ANATOMIES, PLANES, REGIONS, SEQUENCES, coverage_ratio, read_header
 from spinalis.triage.kinds import detail, kinds
 from spinalis.triage.unknown import DISTANCE, UNLIKE, UNSURE, Novelty, novelty, withheld
@@ -52,12 +52,13 @@ def label_series(series: Series, pack: Pack, header_pack: Pack | None = None) ->
     logs = {name: _log_softmax(logits[name] / temperatures.get(name, 1.0)) for name in HEADS[:4]}
     new = novelty(logits.get(DISTANCE), pack.manifest.settings.get("novelty_limit"))
     header = None if header_pack is None else read_header(series, header_pack)
-    weights = {} if header_pack is None else header_pack.manifest.setting("weights")
+    votes = {name: vote(new.believed(logs[name])) for name in HEADS[:4]}
+    agreed = {} if header is None else agreement(votes, header)
     contradictions: list[Contradiction] = []
     flags = [UNLIKE] if new.unlike else []
 
     def judged(head: str, words: tuple[Word, ...], unknown: Word) -> Judgement[Word]:
-        found, clash = fuse(head, words, vote(new.believed(logs[head])), header, weights.get(head, EQUAL_WEIGHTS))
+        found, clash = fuse(head, words, votes[head], header, agreed)
         contradictions.extend([clash] if clash else [])
         if found is None:
             return Judgement(label=unknown, probability=0.0, source="none")
