@@ -1,7 +1,7 @@
 """Adapt the grader of a pack to a site's own graded studies, mixing in simulated ones so that nothing is forgotten."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
@@ -92,23 +92,61 @@ def train_adapted(job: Job, recipe: Mapping[str, Any], root: Path, pack: Pack) -
         PackError: its network cannot be loaded back.
         TableError: a table of the set breaks a rule.
     """
-    own = site(root, pack, job.runs / "cache" / "rsna", recipe["points"], job.jobs)
-    folds = int(recipe["folds"])
+    return adapt_to(job, recipe, site(root, pack, job.runs / "cache" / "rsna", recipe["points"], job.jobs), pack)
+
+
+def adapt_to(job: Job, recipe: Mapping[str, Any], own: Site, pack: Pack) -> Trained:
+    """The same, to a site whose bags are cut already.
+
+    Raises:
+        RecipeError: fewer studies than folds.
+        PackError: its network cannot be loaded back.
+    """
+    part = parts_of(own, int(recipe["folds"]))
+    replay = replay_bags(job, recipe, pack)
+
+    def fitted(bags: Bags, folder: Path) -> BagGrader:
+        return _fit(job, recipe, pack, (bags, replay), folder)
+
+    network, logits = cross_fitted(own.bags, part, fitted, job.run("adapt"))
+    settings = calibrate(logits, own, pack, level_prior=recipe["level_prior"])  # last: see `fit` on processes
+    return trained_grade(network, _text(recipe, settings, own, (pack, replay, logits)))
+
+
+def parts_of(own: Site, folds: int) -> NDArray[np.int64]:
+    """(n,), the part of each of a site's bags; a study is in one part.
+
+    Raises:
+        RecipeError: fewer studies than folds.
+    """
     if not 2 <= folds <= len(own.names):
         raise RecipeError(
             f"Adaptation: expected 2 to {len(own.names)} folds, as there are {len(own.names)} studies, got {folds}. "
             "Take more studies, or set folds."
         )
-    replay = _replay(job, recipe, pack)
-    part = fold_of(own.names, folds)[own.bags.studies]
+    return fold_of(own.names, folds)[own.bags.studies]
+
+
+def cross_fitted(
+    bags: Bags, part: NDArray[np.int64], fitted: Callable[[Bags, Path], BagGrader], folder: Path
+) -> tuple[BagGrader, dict[str, FloatArray]]:
+    """A network of all bags, and what networks that each left a part out say of that part.
+
+    Args:
+        bags: of a site.
+        part: see `parts_of`.
+        fitted: (bags, folder of its run) -> network.
+        folder: of the run of the network that has seen all; the others have folders in it.
+
+    Returns:
+        The network, and logits (n, 3) of every output.
+    """
     logits = {name: np.zeros((len(part), 3)) for name in VIEWS_OF}
-    for fold in range(folds):
-        network = _fit(job, recipe, pack, (_rows(own.bags, part != fold), replay), job.run("adapt") / f"fold-{fold}")
-        for name, found in grade.logits_of(network, _rows(own.bags, part == fold)).items():
+    for fold in range(int(part.max()) + 1):
+        network = fitted(bags.rows(part != fold), folder / f"fold-{fold}")
+        for name, found in grade.logits_of(network, bags.rows(part == fold)).items():
             logits[name][part == fold] = found
-    network = _fit(job, recipe, pack, (own.bags, replay), job.run("adapt"))
-    settings = calibrate(logits, own, pack, level_prior=recipe["level_prior"])  # last: see `fit` on processes
-    return trained_grade(network, _text(recipe, settings, own, (pack, replay, logits)))
+    return fitted(bags, folder), logits
 
 
 def calibrate(logits: operating.Logits, own: Site, pack: Pack, *, level_prior: bool) -> dict[str, Any]:
@@ -157,7 +195,8 @@ class Anchored:
         return grade.loss(network, batch) + self.strength * moved
 
 
-def _replay(job: Job, recipe: Mapping[str, Any], pack: Pack) -> Bags | None:
+def replay_bags(job: Job, recipe: Mapping[str, Any], pack: Pack) -> Bags | None:
+    """The simulated bags that are mixed in; None where the recipe mixes in none."""
     if not recipe["replay_share"]:
         return None
     studies = max(2, round(recipe["replay_studies"] * job.scale))
@@ -175,16 +214,6 @@ def _fit(job: Job, recipe: Mapping[str, Any], pack: Pack, bags: tuple[Bags, Bags
     options = replace(options, origin=f"{options.origin} {pack.info.sha256}")
     fit(freeze_statistics(network), draw, Anchored(network, recipe["anchor"]), options, folder)
     return network
-
-
-def _rows(bags: Bags, chosen: NDArray[np.bool_]) -> Bags:
-    return Bags(
-        crops=bags.crops[chosen],
-        mask=bags.mask[chosen],
-        grades=bags.grades[chosen],
-        levels=bags.levels[chosen],
-        studies=bags.studies[chosen],
-    )
 
 
 def _text(

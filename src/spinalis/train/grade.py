@@ -49,6 +49,16 @@ class Bags:
         labelled = self.grades[:, list(VIEWS_OF).index(output)] != UNLABELLED
         return np.asarray(labelled & self.mask[:, slots_of(output)].any(axis=1))
 
+    def rows(self, chosen: NDArray[np.bool_]) -> "Bags":
+        """The bags chosen, (n,), as they are numbered here."""
+        return Bags(
+            crops=self.crops[chosen],
+            mask=self.mask[chosen],
+            grades=self.grades[chosen],
+            levels=self.levels[chosen],
+            studies=self.studies[chosen],
+        )
+
 
 def input_spec(recipe: Mapping[str, Any]) -> InputSpec:
     """A crop as the grader sees it."""
