@@ -30,7 +30,12 @@ from spinalis.vocabulary import Plane, Region
 
 SEED = 404
 STUDIES: Mapping[str, int] = {"cervical": 8, "thoracic": 8, "lumbar": 10, "whole": 10}
-FIT_STUDIES: Mapping[str, int] = {"cervical": 6, "thoracic": 6, "lumbar": 4, "whole": 6}
+FIT_STUDIES: Mapping[int, Mapping[str, int]] = {
+    CALIBRATION_SEED: {"cervical": 6, "thoracic": 6, "lumbar": 4, "whole": 6},
+    505: {"cervical": 40, "thoracic": 8, "whole": 6},
+}
+"""Seed -> profile -> studies that the runs of the cord are fitted on."""
+
 DRAWS = 120
 """Settings that are tried in a fit: half of them anywhere in `BOUNDS`, half near the best so far."""
 
@@ -201,11 +206,18 @@ def main() -> None:
     given = parser.parse_args()
     packs = load_packs(given.packs)
     pack, header = select(packs, "triage"), select(packs, "header")
-    counts = {name: max(1, round(given.scale * n)) for name, n in (FIT_STUDIES if given.fit else STUDIES).items()}
+    wanted = FIT_STUDIES if given.fit else {SEED: STUDIES}
+    ways = () if given.fit else WAYS
+    found = [
+        item
+        for seed, studies in wanted.items()
+        for item in shown(
+            seed, {name: max(1, round(given.scale * n)) for name, n in studies.items()}, pack, header, ways
+        )
+    ]
     if given.fit:
-        text = repr(fit(list(shown(CALIBRATION_SEED, counts, pack, header, ()))))
+        text = repr(fit(found))
     else:
-        found = list(shown(SEED, counts, pack, header))
         text = "\n".join([made.to_markdown() for made in (coverage_table(found), cord_table(found))])
     if given.output:
         write_bytes(given.output, (text + "\n\nResearch use only.\n").encode())
