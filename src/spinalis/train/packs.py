@@ -230,8 +230,8 @@ def train_triage(job: Job, recipe: Mapping[str, Any]) -> Trained:
             "One trunk with five heads: MR spine or not, region, plane, sequence, cord. Slices are fused with header "
             "evidence and geometry, and vote for their series. Temperatures were fitted on simulated studies that "
             "were not trained on.",
-            "`distance` says how unlike the slices of the training a slice is. Beyond `novelty_limit`, which 1 % of "
-            "simulated calibration slices exceed, the anatomy is unknown.",
+            "`distance` says how unlike the slices of the training a slice is. Beyond `novelty_limit`, which half a "
+            "percent of simulated calibration slices exceed, the anatomy is unknown.",
         ],
         limits=(
             *LIMITS,
