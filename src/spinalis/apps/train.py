@@ -35,7 +35,7 @@ def train(  # noqa: PLR0913, PLR0917  one per option
         typer.Option("--source", metavar="NAME=PATH", help="A public set, or folder or table, to learn triage from."),
     ] = None,
     out: Annotated[Path | None, typer.Option("--out", help="Folder of the run; runs/RECIPE by default.")] = None,
-    jobs: Annotated[int, typer.Option("--jobs", min=1, help="Processes that prepare data.")] = 2,
+    jobs: Annotated[int, typer.Option("--jobs", min=1, help="Processes that prepare data, one of them training.")] = 2,
     scale: Annotated[float, typer.Option("--scale", min=1e-6, help="Share of simulation and steps.")] = 1.0,
     accelerator: Annotated[str, typer.Option("--accelerator", help="cpu, cuda, or auto.")] = "auto",
 ) -> None:

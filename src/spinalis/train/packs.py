@@ -83,6 +83,8 @@ class Trained:
 class Job:
     """Where things are and how much to do. `scale` shrinks data and steps alike, for a quick trial.
 
+    `jobs` processes work at once: they simulate or cut crops, or one trains and the others prepare its samples.
+
     `data` holds the open real images; a run of a task goes to `folder`, by default `runs/<task>`, and what it reads is
     kept in `runs/cache`. `redrawn_share` is the share of the real batches (levels) or of all batches (triage) that is
     real anatomy in other contrasts. `sources` are public sets that the triage trunk learns from besides: name (see
@@ -126,7 +128,7 @@ class Job:
             precision=recipe.get("precision", "32-true"),
             processes=recipe.get("processes", 1),
             threads=self.threads,
-            workers=1,
+            workers=max(1, self.jobs - 1),
             accelerator=self.accelerator,
             origin=repr((sorted(recipe.items()), examples, fingerprint(crops), *map(str, self.sources))),
         )
