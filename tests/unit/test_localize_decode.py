@@ -34,6 +34,33 @@ def test_a_stray_peak_of_one_level_does_not_break_the_chain() -> None:
     assert chain.points == pytest.approx(np.array(SPINE[FIRST : FIRST + 5]), abs=0.5)
 
 
+def test_a_disc_in_plain_sight_is_not_passed_over_for_the_sake_of_equal_spacings() -> None:
+    uneven = [
+        (59.0, 18.0),
+        (55.0, 27.0),
+        (51.0, 37.0),
+        (47.0, 46.0),
+        (48.0, 53.0),
+        (45.5, 64.0),
+        (47.0, 73.0),
+        (53.0, 80.0),
+    ]
+    maps = maps_of(uneven)
+    for above in (2, 3):  # the names of the neighbours above are a little in doubt, as where spacings are uneven
+        maps[above + 1] += maps_of([None] * (above + 1) + [uneven[above]] + [None] * (6 - above), 0.12)[above + 1]
+    chain = decode(maps)
+    assert chain is not None
+    assert chain.points == pytest.approx(np.array(uneven[FIRST : FIRST + 5]), abs=0.5)
+
+
+def test_a_faint_place_between_two_levels_is_passed_over() -> None:
+    maps = maps_of(SPINE)
+    maps[4] += maps_of([None, None, None, None, (SPINE[4][0] + 1, SPINE[4][1] + 5.0), None, None, None], 0.05)[4]
+    chain = decode(maps)
+    assert chain is not None
+    assert chain.points == pytest.approx(np.array(SPINE[FIRST : FIRST + 5]), abs=0.5)
+
+
 def test_split_numbering_lowers_the_confidence() -> None:
     sure, shifted = maps_of(SPINE), maps_of([*SPINE[1:], None])
     chain = decode(0.5 * sure + 0.5 * shifted)

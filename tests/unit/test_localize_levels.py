@@ -140,6 +140,40 @@ def test_the_point_lies_between_slices_where_its_mass_does() -> None:
         assert mark.point_lps_mm[0] == pytest.approx(-10.0, abs=0.4)
 
 
+def curved_pack() -> FakePack:
+    """A scoliotic spine: five slices, each of which shows two or three levels, the last ones most sharply."""
+    shown = ((0, 1, 2, 3), (2, 3), (3, 4), (4, 5), (5, 6, 7))
+    masses = (0.6, 0.6, 0.6, 0.9, 0.9)
+
+    def answer(images: np.ndarray) -> dict[str, np.ndarray]:
+        slices = [
+            maps_of([point if level in shown[i % 5] else None for level, point in enumerate(SPINE)], masses[i % 5])
+            for i in range(len(images))
+        ]
+        return {"maps": np.stack(slices)}
+
+    return FakePack(manifest("localize", {"images": SPEC}), answer)
+
+
+def test_every_level_of_a_curved_spine_is_taken_from_the_slices_that_show_it() -> None:
+    found = find_levels(Study(key="k", series=(series(pixels()),)), (label(),), curved_pack())
+    assert [mark.level for mark in found.landmarks] == list(LEVELS)
+    assert [mark.location.slice_index for mark in found.landmarks] == [0, 1, 3, 4, 4]
+    across = [mark.point_lps_mm[0] for mark in found.landmarks]
+    assert across == pytest.approx([-18.0, -16.0, -9.6, -6.0, -4.0], abs=0.1)
+    assert min(mark.confidence for mark in found.landmarks) > 0.4
+
+
+def test_a_level_is_looked_for_in_the_void_of_its_own_slice_only() -> None:
+    hollow = pixels()
+    hollow[0, :, :] = np.where(np.arange(384)[:, None] > 200, 0.0, hollow[0])  # shows none of the lower levels
+    found = find_levels(Study(key="k", series=(series(hollow),)), (label(),), curved_pack())
+    assert not any("no signal" in item.text for item in found.warnings)
+    hollow[4] = np.where(np.arange(384)[:, None] > 200, 0.0, hollow[4])
+    found = find_levels(Study(key="k", series=(series(hollow),)), (label(),), curved_pack())
+    assert any("no signal" in item.text for item in found.warnings)
+
+
 def test_t2w_is_tried_before_t1w() -> None:
     study = Study(key="k", series=(series(pixels(), key="t1"), series(pixels(), key="t2")))
     labels = (label("t1", sequence=Sequence.T1W), label("t2"))

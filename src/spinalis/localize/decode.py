@@ -25,6 +25,16 @@ are hardly more than one. Source: fitted on SPIDER training patients with networ
 84 to 87 % right, T2w unchanged).
 """
 
+SKIPPED = 2.0
+"""Cost, in log-probability, of a chain that passes over a place where some level is surely seen.
+
+Unequal spacings, as beside a narrow or a fused disc, must not make a chain leave out a disc that is in plain sight.
+Source: fitted on SPIDER training patients out of fold and on simulated studies; 1 to 5 do the same within one slice.
+"""
+
+BESIDE = 0.5
+"""A place this far aside of the way between two levels, in its length, is not passed over. A convention."""
+
 FLOOR = 1e-3
 """Mass that every place gets, so that one unseen level does not break the chain."""
 
@@ -67,7 +77,8 @@ def decode(maps: Image) -> Chain | None:
         return None
     mass = _mass(maps, points)
     score = np.log(mass + FLOOR)
-    names = _best_chain(points, score[:, FIRST : FIRST + COUNT] * TRUST)
+    skipped = SKIPPED * _passed_over(points, np.minimum(mass.sum(axis=1), 1.0))
+    names = _best_chain(points, score[:, FIRST : FIRST + COUNT] * TRUST, skipped)
     if names is None:
         return None
     chosen = points[names]
@@ -115,10 +126,23 @@ def _step_scores(points: FloatArray) -> FloatArray:
     return np.where(down[:, :, None] & down[None, :, :], score, -np.inf)
 
 
-def _best_chain(points: FloatArray, score: FloatArray) -> list[int] | None:
-    """Second-order Viterbi over candidates; `score` is (N, 5)."""
-    triples = _step_scores(points)
-    best = score[:, 0][:, None] + score[:, 1][None, :]
+def _passed_over(points: FloatArray, shown: FloatArray) -> FloatArray:
+    """How much is seen between two places: (N, N), the sum of `shown` (N,) over the places between them.
+
+    Places in the first and last fifth of the way are the same level seen twice.
+    """
+    step = points[None] - points[:, None]
+    length = np.hypot(step[..., 0], step[..., 1])[:, :, None] + 1e-9
+    way = points[None, None] - points[:, None, None]
+    along = (way * step[:, :, None]).sum(axis=-1) / length**2
+    aside = np.abs(way[..., 0] * step[:, :, None, 1] - way[..., 1] * step[:, :, None, 0]) / length**2
+    return np.asarray((((along > 0.2) & (along < 0.8) & (aside < BESIDE)) * shown).sum(axis=-1))
+
+
+def _best_chain(points: FloatArray, score: FloatArray, cost: FloatArray) -> list[int] | None:
+    """Second-order Viterbi over candidates; `score` is (N, 5), `cost` (N, N) of a step from one to the next."""
+    triples = _step_scores(points) - cost[None]
+    best = score[:, 0][:, None] + score[:, 1][None, :] - cost
     back: list[FloatArray] = []
     for level in range(2, COUNT):
         reach = best[:, :, None] + triples
