@@ -200,9 +200,17 @@ def test_faint_maps_give_no_levels_and_say_so() -> None:
 
 
 def test_levels_that_are_seen_more_surely_upside_down_are_doubted() -> None:
-    study = Study(key="k", series=(series(pixels()),))
-    for first, sentences in ((0.9, 0), (0.7, 1)):  # of the two pictures that are compared, the upright one comes first
-        found = find_levels(study, (label(),), pack_with({0: first}))
+    upright = pixels()
+    upright[:, :192] += 1.0  # brighter above
+
+    def answer(images: np.ndarray) -> dict[str, np.ndarray]:
+        half = images.shape[2] // 2
+        masses = [0.9 if image[0, :half].mean() > image[0, half:].mean() else 0.7 for image in images]
+        return {"maps": np.stack([maps_of(SPINE, mass) for mass in masses])}
+
+    pack = FakePack(manifest("localize", {"images": SPEC}), answer)
+    for picture, sentences in ((upright, 0), (upright[:, ::-1], 1)):
+        found = find_levels(Study(key="k", series=(series(picture),)), (label(),), pack)
         assert len(found.landmarks) == len(LEVELS)
         assert sum("on its head" in item.text for item in found.warnings) == sentences
 

@@ -67,6 +67,9 @@ FRAME = 0.8
 A convention: networks see pictures fitted by their longer side, and padding to a square leaves that as it is.
 """
 
+MORE_SURELY = 0.01
+"""Difference in mean confidence from which levels are seen more surely upside down. A convention."""
+
 TOLERANCE_MM = 4.0
 """A point belongs to a series when the nearest slice is within half its spacing plus this."""
 
@@ -301,8 +304,7 @@ def _doubts(landmarks: tuple[Landmark, ...], series: Series, pack: Pack) -> tupl
         doubts.append(
             "a level, or the sacrum that they are counted from, lies where there is no signal, as beside metal."
         )
-    ends_and_middle = {landmarks[place].location.slice_index for place in (0, len(LEVELS) // 2, -1)}
-    if _on_its_head(series, sorted(ends_and_middle), pack):
+    if _on_its_head(landmarks, series, pack):
         doubts.append("the sagittal picture seems to stand on its head. Check its orientation.")
     warnings += [Notice(kind=NoticeKind.NUMBERING_DOUBT, text=f"Levels: {doubt}") for doubt in doubts]
     return tuple(warnings)
@@ -341,11 +343,11 @@ def _hidden(landmarks: tuple[Landmark, ...], series: Series) -> bool:
     return max(shares) > VOID_SHARE
 
 
-def _on_its_head(series: Series, indices: list[int], pack: Pack) -> bool:
-    """Whether levels are seen more surely in these slices when they are turned upside down."""
+def _on_its_head(landmarks: tuple[Landmark, ...], series: Series, pack: Pack) -> bool:
+    """Whether levels are seen more surely than these once the slices of the first, middle and last are turned over."""
     spec = pack.manifest.input("images")
-    upright = [prepare(series.load(index), input_matrix(series, index, spec), spec) for index in indices]
-    maps = pack.run(images=np.stack([*upright, *(image[:, ::-1] for image in upright)]))["maps"]
-    chains = [decode(_combined(some)) for some in (maps[: len(indices)], maps[len(indices) :])]
-    sure, turned = (float((chain.mass * chain.numbering).mean()) if chain else 0.0 for chain in chains)
-    return turned > sure
+    indices = {landmarks[place].location.slice_index for place in (0, len(LEVELS) // 2, -1)}
+    upright = [prepare(series.load(index), input_matrix(series, index, spec), spec) for index in sorted(indices)]
+    chain = decode(_combined(pack.run(images=np.stack(upright)[:, :, ::-1])["maps"]))
+    turned = float((chain.mass * chain.numbering).mean()) if chain else 0.0
+    return turned > _mean_confidence(landmarks) + MORE_SURELY
