@@ -229,11 +229,11 @@ def _combined(maps: Image) -> Image:
     area = SHARP * SHARP
     peaks = np.array([[cv2.blur(level, (SHARP, SHARP)).max() * area for level in item] for item in maps])
     weights = np.exp(SHARPER * (peaks - peaks.max(axis=0)))
-    return np.einsum("nc,nchw->chw", weights / weights.sum(axis=0), maps).astype(np.float32)
+    return np.asarray(np.einsum("nc,nchw->chw", weights / weights.sum(axis=0), maps), np.float32)
 
 
 def _landmark(
-    series: Series, level: int, chain: Chain, stride: float, stack: tuple[list[int], list[FloatArray], FloatArray]
+    series: Series, level: int, chain: Chain, stride: float, stack: tuple[list[int], list[FloatArray], Image]
 ) -> Landmark:
     indices, matrices, maps = stack
     column, row = chain.points[level]
