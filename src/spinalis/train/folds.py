@@ -184,7 +184,8 @@ def page(plan: Plan, packs: tuple[Pack, ...], studies: int) -> str:
         f"simulation alone, and trains {recipe['steps']} steps on the others' slices ({share}) and simulated "
         "ones. These networks judge the recipe; the pack that ships has seen the training "
         "patients, and is judged on the simulated studies below and on the validation patients in "
-        "[the results](results.md)."
+        "[the results](results.md). No network has seen the patients that it is judged on, but some constants of the "
+        "decoder (`localize/decode.py`) were chosen on SPIDER's training patients, who are among them."
     )
     head = ["# Levels", "", "Made by `python -m spinalis.train.folds`. Research use only.", "", about, ""]
     return "\n".join([*head, *[table.to_markdown() for table in made]])
