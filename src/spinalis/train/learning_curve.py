@@ -9,6 +9,7 @@ forgotten. The site is simulated (`data.other_site`), or a set in RSNA 2024 layo
 
 import argparse
 from pathlib import Path
+from textwrap import fill
 
 from spinalis.formats.atomic import write_bytes
 from spinalis.models import load_pack
@@ -32,6 +33,9 @@ from spinalis.train.curve_steps import as_is, outcome
 from spinalis.train.curve_tables import Row, curve, tables
 from spinalis.train.data import other_site
 from spinalis.train.data.bags import JITTER_MM
+
+WIDTH = 120
+"""Letters in a line of the page."""
 
 COMMAND = "python -m spinalis.train.learning_curve"
 NO_SKILL, AS_IS, EXACT = "level alone (no skill)", "pack as it is", "exact grades (ceiling)"
@@ -105,7 +109,10 @@ def page(plan: Plan, found: tuple[list[Row], list[Row]], picture: str) -> str:
         "",
     ]
     shown = [f"![Kappa by the number of graded studies]({picture})", ""] if picture else []
-    return "\n".join([*head, site, "", about, "", *shown, *tables(*found)])
+    told = [
+        line for words in (site, about) for line in (fill(" ".join(words.split()), WIDTH, break_on_hyphens=False), "")
+    ]
+    return "\n".join([*head, *told, *shown, *tables(*found)])
 
 
 def main() -> None:
