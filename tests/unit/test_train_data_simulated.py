@@ -49,9 +49,12 @@ def kept(whole: bool) -> dict[str, Any]:
 
 def test_some_slices_of_every_series_are_kept_with_their_words() -> None:
     arrays = kept(whole=False)
-    assert arrays["triage_series"].tolist() == [0] * SLICES_PER_SERIES + [1] * 2
+    series = arrays["triage_series"].tolist()
+    assert series.count(1) == 2
+    assert SLICES_PER_SERIES <= series.count(0) <= SLICES_PER_SERIES + 3, "the cord's slice and both beside it as well"
+    assert [row[-1] for row in arrays["triage_words"][: series.count(0)]].count(CORD) == 1
     for name in ("triage_images", "triage_pictures"):
-        assert arrays[name].shape == (6, TRIAGE_SIZE, TRIAGE_SIZE)
+        assert arrays[name].shape == (len(series), TRIAGE_SIZE, TRIAGE_SIZE)
         assert arrays[name].dtype == np.uint8
     assert arrays["triage_labels"][-1].tolist() == [1, -1, 0, 1, -1]
     facts = dict(zip(WORDS, arrays["triage_words"][-1], strict=True))
