@@ -4,6 +4,7 @@ import logging
 import multiprocessing
 import os
 import signal
+import sys
 from collections import deque
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -85,15 +86,22 @@ def _pool(processes: int) -> Generator[ProcessPoolExecutor]:
     """Processes that are ended at once when this one is interrupted."""
     # Spawned, not forked: a fork copies ONNX Runtime's threads in an unknown state.
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(processes, context, start_worker, (log.getEffectiveLevel(),)) as pool:
-        try:
-            yield pool
-        except BaseException:
-            # Ctrl-C: drop what waits and end what runs. Files are moved into place whole, so none is left in half.
-            pool.shutdown(wait=False, cancel_futures=True)
-            for worker in multiprocessing.active_children():
-                worker.terminate()
-            raise
+    pool = ProcessPoolExecutor(processes, context, start_worker, (log.getEffectiveLevel(),))
+    jobs = pool._call_queue  # type: ignore[attr-defined]
+    try:
+        yield pool
+    except BaseException:
+        # Ctrl-C: drop what waits and end what runs. Files are moved into place whole, so none is left in half.
+        pool.shutdown(wait=False, cancel_futures=True)
+        for worker in multiprocessing.active_children():
+            worker.terminate()
+        raise
+    finally:
+        if sys.version_info < (3, 11, 5):
+            # Else a job that does not fit into the pipe to processes that have died is waited for for ever: CPython
+            # issue 94777. Living processes have an end of their own.
+            jobs._reader.close()
+        pool.shutdown()
 
 
 def _leave(number: int, _: FrameType | None) -> NoReturn:
