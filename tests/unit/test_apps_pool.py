@@ -2,6 +2,8 @@ import os
 import subprocess
 import sys
 
+import pytest
+
 LARGE = 300_000
 """Bytes of a job: more than a pipe holds."""
 
@@ -26,6 +28,7 @@ def lost(job: tuple[int, bytes]) -> int:
     return -job[0] - 1
 
 
+@pytest.mark.skipif(sys.version_info < (3, 11, 5), reason="once in some dozen runs it still waits: CPython issue 94777")
 def test_a_process_that_dies_costs_its_own_job_only_however_large_the_others_are() -> None:
     done = subprocess.run([sys.executable, "-c", SCRIPT], capture_output=True, text=True, timeout=100, check=False)
     assert done.stdout.strip() == "[-1, 1, 2, 3, 4, 5]", done.stderr
