@@ -10,6 +10,7 @@ be before it waits for one worker, and so how many workers keep it busy.
 import argparse
 import math
 import os
+import resource
 import statistics
 import time
 from collections.abc import Mapping, Sequence
@@ -95,12 +96,16 @@ def trainings(files: Sequence[Path]) -> Mapping[str, Training]:
 def prepared_s(training: Training, seed: int) -> float:
     """CPU seconds of a worker per sample: drawn, put into batches and handed over; its start is counted, too."""
     draws = Draws(training.draw, seed, BATCHES * training.batch)
-    before = os.times()
+    before = workers_s()
     for _ in _loader(draws, training.batch):
         pass
-    after = os.times()
-    children = after.children_user + after.children_system - before.children_user - before.children_system
-    return children / len(draws)
+    return (workers_s() - before) / len(draws)
+
+
+def workers_s() -> float:
+    """CPU seconds of all ended workers of this process so far."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def learnt_s(training: Training) -> float:

@@ -619,14 +619,8 @@ def python(code: str) -> str:
     return done.stdout.strip()
 
 
-def test_importing_spinalis_is_fast_and_light() -> None:
-    code = (
-        "import sys, time; start = time.perf_counter(); import spinalis; took = time.perf_counter() - start;"
-        f"print([name for name in {HEAVY} if name in sys.modules], took)"
-    )
-    heavy, took = python(code).rsplit(" ", 1)
-    assert heavy == "[]"
-    assert float(took) <= 0.5
+def test_importing_spinalis_is_light() -> None:
+    assert python(f"import sys, spinalis; print([name for name in {HEAVY} if name in sys.modules])") == "[]"
 
 
 def test_help_loads_no_engine() -> None:
