@@ -11,7 +11,9 @@ from spinalis.errors import RecipeError
 from spinalis.train import packs, recipes, runs
 from spinalis.train.data.whole import Whole
 from spinalis.train.networks.convnext3d import SLICES, InstanceNumber
+from spinalis.train.networks.coordinates import Coordinates
 from spinalis.train.networks.lstm_mil import LstmMil
+from spinalis.train.networks.per_view import PerView
 from spinalis.train.papers import axial, coordinates, instance_number, multi_stage, severity, stage1_errors
 from spinalis.train.papers.places import crop_ranges, cut, no_places, pixel_mm, range_of, true_places
 from spinalis.train.papers.severity import Bags, Case
@@ -307,3 +309,33 @@ def test_a_level_that_meets_no_axial_slice_has_no_axial_place(monkeypatch: pytes
     assert found[USED]["sagittal_t2"][0] == pytest.approx(truth["sagittal_t2"][0])
     blind = replace(study, views={"axial_t2": lower})
     assert (locator.locate(blind)[USED]["axial_t2"][3:5, :, 0] == 0.0).all()
+
+
+def test_the_heads_for_points_see_where_something_is() -> None:
+    """A linear head can tell places from the fields of even an untrained encoder."""
+    rng = np.random.default_rng(1)
+    points = rng.uniform(0.2, 0.8, (160, 2))
+    columns, rows = np.arange(128) / 128 - points[:, 0, None], np.arange(128) / 128 - points[:, 1, None]
+    spots = np.exp(-(columns[:, None, :] ** 2 + rows[:, :, None] ** 2) / 0.005).astype(np.float32)
+    torch.manual_seed(1)
+    network = Coordinates("test_resnet", targets=1).eval()
+    with torch.inference_mode():
+        fields = network.fields(network.encoder(torch.from_numpy(np.repeat(spots[:, None], 3, axis=1)))).double()
+    seen, unseen = fields[:120] - fields[:120].mean(dim=0), fields[120:] - fields[:120].mean(dim=0)
+    gram = seen @ seen.T
+    share = unseen @ seen.T @ torch.linalg.inv(gram + 1e-3 * gram.trace() / 120 * torch.eye(120))
+    answers = points[:120].mean(axis=0) + share.numpy() @ (points[:120] - points[:120].mean(axis=0))
+    always_the_mean = np.abs(points[120:] - points[:120].mean(axis=0)).mean()
+    assert np.abs(answers - points[120:]).mean() < 0.3 * always_the_mean
+
+
+@pytest.mark.parametrize("encoder", ["convnext_atto", "tf_efficientnetv2_b0", "mobilenetv4_conv_small", "resnet18"])
+def test_any_encoder_of_timm_serves(encoder: str) -> None:
+    images = torch.rand(2, 3, 64, 64)
+    points, logits = Coordinates(encoder, targets=2, classes=6).eval()(images)
+    assert points.shape == (2, 2, 2)
+    assert logits.shape == (2, 6)
+    grades, _, attention = LstmMil(encoder).eval()(images[:, :, None], torch.ones(2, 3))
+    assert grades.shape == (2, 3)
+    assert attention.shape == (2, 3)
+    assert PerView(encoder, conditions=2, outputs=3).eval()(images[:, :1]).shape == (2, 2, 5, 3)

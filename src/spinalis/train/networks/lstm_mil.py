@@ -32,7 +32,7 @@ class LstmMil(nn.Module):
         super().__init__()
         made: Any = timm.create_model(encoder, pretrained=pretrained, in_chans=1, num_classes=0)
         self.encoder = made
-        width = made.num_features
+        width = made.head_hidden_size
         self.lstm = (
             nn.LSTM(width, width // 2, num_layers=2, batch_first=True, dropout=0.1, bidirectional=True)
             if bilstm

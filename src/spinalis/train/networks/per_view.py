@@ -31,7 +31,7 @@ class PerView(nn.Module):
         made: Any = timm.create_model(backbone, pretrained=pretrained, num_classes=0)
         self.backbone = made
         self.shape = (conditions, len(LEVELS), outputs)
-        self.head = nn.Linear(made.num_features, conditions * len(LEVELS) * outputs)
+        self.head = nn.Linear(made.head_hidden_size, conditions * len(LEVELS) * outputs)
         for name in ("mean", "std"):
             values = torch.tensor(made.pretrained_cfg[name]).view(1, 3, 1, 1)
             self.register_buffer(name, values, persistent=False)
