@@ -35,7 +35,7 @@ def run_all(
         progress: told the share of jobs that are done.
     """
     with _pool(min(processes, len(jobs))) as pool:
-        waiting = deque((job, pool.submit(in_worker, work, job)) for job in jobs)
+        waiting = deque((job, _submitted(pool, work, job)) for job in jobs)
         while waiting:
             yield _result(work, lost, *waiting.popleft())
             if progress:
@@ -64,6 +64,16 @@ def in_worker(work: Callable[[J], R], job: J) -> R:
         return work(job)
     except SystemExit as left:
         os._exit(int(left.code or 0))  # the pool would take it for an answer and go on to the next study
+
+
+def _submitted(pool: ProcessPoolExecutor, work: Callable[[J], R], job: J) -> Future[R]:
+    """Hand a job over; where a process has died meanwhile, nothing takes it, and it is done alone like the others."""
+    try:
+        return pool.submit(in_worker, work, job)
+    except BrokenProcessPool as broken:
+        nobody: Future[R] = Future()
+        nobody.set_exception(broken)
+        return nobody
 
 
 def _result(work: Callable[[J], R], lost: Callable[[J], R], job: J, future: Future[R]) -> R:
