@@ -29,7 +29,7 @@ from spinalis.evaluate.tables import Table, number
 from spinalis.train import grade, levels, triage
 from spinalis.train.data.simulated import Harvest, harvest
 from spinalis.train.fit import Draw, Draws, Loss
-from spinalis.train.packs import TRAINING_SEED
+from spinalis.train.job import TRAINING_SEED
 from spinalis.train.recipes import load
 
 BATCHES, STEPS = 8, 2

@@ -7,7 +7,8 @@ import pytest
 from spinalis.models import load_packs
 from spinalis.pipeline import read_study
 from spinalis.simulate.study import simulate_study
-from spinalis.train.packs import MAKERS, Job
+from spinalis.train.job import Job
+from spinalis.train.packs import MAKERS
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from spinalis.train.packs import Job
+from spinalis.train.job import Job
 
 ROOT = Path(__file__).parents[2]
 

@@ -17,6 +17,7 @@ from spinalis.models.prepare import InputSpec
 from spinalis.prevalence import PREVALENCE
 from spinalis.train import adapt, fit, grade, operating, packs, runs
 from spinalis.train.from_pack import freeze_statistics, load_grader
+from spinalis.train.job import Job, unjudged
 from spinalis.train.networks.bag_grader import BagGrader
 from spinalis.train.recalibrate import recalibrate
 from spinalis.train.runs import Order
@@ -39,7 +40,7 @@ def pack(tmp_path_factory: pytest.TempPathFactory) -> Path:
         {"size": 32, "spacing_mm": 1.6},
         {"calibration": NEUTRAL, "level_prior": True},
         training_data=["nothing"],
-        scores=[packs.unjudged(name) for name in VIEWS_OF],
+        scores=[unjudged(name) for name in VIEWS_OF],
         note="Tiny.",
         limits=(),
     )
@@ -58,12 +59,12 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    made = packs.Job.options
+    made = Job.options
 
-    def options(job: packs.Job, recipe: Mapping[str, Any], examples: int) -> fit.FitOptions:
+    def options(job: Job, recipe: Mapping[str, Any], examples: int) -> fit.FitOptions:
         return replace(made(job, recipe, examples), workers=0, checkpoint_every=1)
 
-    monkeypatch.setattr(packs.Job, "options", options)
+    monkeypatch.setattr(Job, "options", options)
 
 
 def order(pack: Path | None, data: Path | None, folder: Path, **changes: str) -> Order:

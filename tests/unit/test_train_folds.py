@@ -15,7 +15,7 @@ from spinalis.train import fold_tables, folds, levels
 from spinalis.train.data import spider
 from spinalis.train.fit import FitOptions
 from spinalis.train.fold_tables import Answer
-from spinalis.train.packs import Job, Trained
+from spinalis.train.job import Job, Trained
 from spinalis.vocabulary import Sequence
 from tests.unit.test_localize_levels import pack_with
 from tests.unit.test_train_data import COLUMNS

@@ -19,6 +19,7 @@ from spinalis.train.curve_sets import Plan
 from spinalis.train.curve_tables import Row, bounded, curve, tables
 from spinalis.train.data import other_site
 from spinalis.train.grade import Bags
+from spinalis.train.job import Job, unjudged
 from spinalis.train.networks.bag_grader import BagGrader
 
 SPEC = InputSpec(height=16, width=16, spacing_mm=3.2)
@@ -60,7 +61,7 @@ def pack(tmp_path_factory: pytest.TempPathFactory) -> Path:
         {"size": 16, "spacing_mm": 3.2},
         SETTINGS,
         training_data=["nothing"],
-        scores=[packs.unjudged(name) for name in VIEWS_OF],
+        scores=[unjudged(name) for name in VIEWS_OF],
         note="Tiny.",
         limits=(),
     )
@@ -78,9 +79,9 @@ def few_draws(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def plan(pack: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Plan:
     """A curve at two and three graded studies, two unseen ones, on bags of noise."""
-    made = packs.Job.options
+    made = Job.options
 
-    def options(job: packs.Job, recipe: Mapping[str, Any], examples: int) -> fit.FitOptions:
+    def options(job: Job, recipe: Mapping[str, Any], examples: int) -> fit.FitOptions:
         return replace(made(job, recipe, examples), workers=0, checkpoint_every=1)
 
     def keep(folder: Path, crops: InputSpec, count: int, jobs: int) -> list[Path]:
@@ -93,7 +94,7 @@ def plan(pack: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Plan:
             np.savez(files[-1], read_grades=bags.grades[::-1], **parts)
         return files
 
-    monkeypatch.setattr(packs.Job, "options", options)
+    monkeypatch.setattr(Job, "options", options)
     monkeypatch.setattr(other_site, "keep_studies", keep)
     monkeypatch.setattr(adapt, "harvest", lambda wanted, folder, crops, jobs: keep(folder, crops, wanted.studies, jobs))
     changes = {"steps": "2", "batch": "2", "folds": "2", "replay_studies": "2"}

@@ -11,9 +11,10 @@ import yaml
 
 from spinalis.errors import RecipeError
 from spinalis.models import load_pack
-from spinalis.train import fit, node, packs, recipes, runs
+from spinalis.train import fit, node, recipes, runs
 from spinalis.train.data.node_slices import NodeSlice, facts_of
 from spinalis.train.data.real_slice import Labels
+from spinalis.train.job import Job
 from spinalis.train.networks.node_network import node_network, transfer
 from spinalis.train.runs import Order
 from spinalis.vocabulary import Anatomy, Plane, Region, Sequence
@@ -25,12 +26,12 @@ CLASSES = ("spine_cervical_sagittal_t2w_cord", "spine_cervical_sagittal_t2w_noco
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Samples are drawn in this process, and the open images stay out."""
-    made = packs.Job.options
+    made = Job.options
 
-    def options(job: packs.Job, recipe: Mapping[str, Any], examples: int) -> fit.FitOptions:
+    def options(job: Job, recipe: Mapping[str, Any], examples: int) -> fit.FitOptions:
         return replace(made(job, recipe, examples), workers=0)
 
-    monkeypatch.setattr(packs.Job, "options", options)
+    monkeypatch.setattr(Job, "options", options)
     monkeypatch.setattr(runs.open_images, "find_root", lambda given: None)
 
 

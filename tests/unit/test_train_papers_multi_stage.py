@@ -8,8 +8,9 @@ import pytest
 import torch
 
 from spinalis.errors import RecipeError
-from spinalis.train import packs, recipes, runs
+from spinalis.train import recipes, runs
 from spinalis.train.data.whole import Whole
+from spinalis.train.job import Job
 from spinalis.train.networks.convnext3d import SLICES, InstanceNumber
 from spinalis.train.networks.coordinates import Coordinates
 from spinalis.train.networks.lstm_mil import LstmMil
@@ -210,8 +211,8 @@ def studies(tmp_path_factory: pytest.TempPathFactory) -> list[Whole]:
     return keep(6, tmp_path_factory.mktemp("kept"))
 
 
-def job(folder: Path) -> packs.Job:
-    return packs.Job(data=None, runs=folder.parent, out=folder, jobs=1, accelerator="cpu", folder=folder)
+def job(folder: Path) -> Job:
+    return Job(data=None, runs=folder.parent, out=folder, jobs=1, accelerator="cpu", folder=folder)
 
 
 def test_all_stages_are_trained_measured_and_asked(

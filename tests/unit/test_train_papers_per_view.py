@@ -8,8 +8,9 @@ import torch
 import yaml
 
 from spinalis.errors import RecipeError
-from spinalis.train import packs, recipes, runs
+from spinalis.train import recipes, runs
 from spinalis.train.data.whole import Whole
+from spinalis.train.job import Job
 from spinalis.train.networks.per_view import PerView
 from spinalis.train.papers import answers, figures, material, methods, per_view
 from spinalis.train.papers.material import Material, parts
@@ -35,8 +36,8 @@ def parted(studies: list[Whole]) -> Material:
     return Material(train=tuple(studies[:4]), validate=(studies[4],), calibrate=tuple(studies[5:7]), test=(studies[7],))
 
 
-def job(folder: Path) -> packs.Job:
-    return packs.Job(data=None, runs=folder.parent, out=folder, jobs=1, accelerator="cpu", folder=folder)
+def job(folder: Path) -> Job:
+    return Job(data=None, runs=folder.parent, out=folder, jobs=1, accelerator="cpu", folder=folder)
 
 
 def test_labelled_slices_carry_all_that_was_labelled_on_them() -> None:

@@ -11,6 +11,7 @@ from spinalis.train import packs
 from spinalis.train.data import public_sets
 from spinalis.train.data.real_slice import Labels, RealSlice, subset_of
 from spinalis.train.data.simulated import TRIAGE_SIZE
+from spinalis.train.job import Job
 from spinalis.train.networks.triage_trunk import TriageTrunk
 from spinalis.train.triage import CLASSES
 
@@ -87,11 +88,11 @@ def test_a_public_set_gets_its_share_of_the_real_batches_and_its_line_in_the_car
         given.update(groups=groups, shares=list(shares))
         return TriageTrunk(CLASSES).eval()
 
-    monkeypatch.setattr(packs.Job, "studies", lambda *_: [])
+    monkeypatch.setattr(Job, "studies", lambda *_: [])
     monkeypatch.setattr(packs.triage, "train", train)
     monkeypatch.setattr(packs.triage, "calibrate", lambda *_: {})
     monkeypatch.setattr(packs.novelty, "limit", lambda *_: 1.0)
-    job = packs.Job(data=None, runs=tree, out=tree, sources=[("folder", tree)])
+    job = Job(data=None, runs=tree, out=tree, sources=[("folder", tree)])
     card = packs.train_triage(job, {"size": 32, "steps": 4, "batch": 2, "learning_rate": 1e-3}).text.training_data
     assert sum(given["shares"]) == pytest.approx(1.0)
     assert given["shares"][2] == pytest.approx(packs.TRIAGE_SHARES[2])
@@ -103,7 +104,7 @@ def test_a_public_set_gets_its_share_of_the_real_batches_and_its_line_in_the_car
 def test_a_source_weighs_as_the_square_root_of_its_patients(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     given: dict[str, Any] = {}
     example = packs.triage.Example(image=np.zeros((8, 8), np.uint8), labels=np.zeros(5, np.int8))
-    monkeypatch.setattr(packs.Job, "studies", lambda *_: [])
+    monkeypatch.setattr(Job, "studies", lambda *_: [])
 
     def train(_: Any, shares: Any, *__: Any) -> TriageTrunk:
         given.update(shares=list(shares))
@@ -114,9 +115,7 @@ def test_a_source_weighs_as_the_square_root_of_its_patients(tree: Path, monkeypa
     monkeypatch.setattr(packs.novelty, "limit", lambda *_: 1.0)
     found = {"many": [(str(patient), example) for patient in range(9)], "one": [("a", example)] * 50}
     monkeypatch.setattr(packs, "_public_sources", lambda *_: found)
-    packs.train_triage(
-        packs.Job(data=None, runs=tree, out=tree), {"size": 32, "steps": 4, "batch": 2, "learning_rate": 1e-3}
-    )
+    packs.train_triage(Job(data=None, runs=tree, out=tree), {"size": 32, "steps": 4, "batch": 2, "learning_rate": 1e-3})
     many, one = given["shares"][2:4]
     assert many == pytest.approx(3 * one)
     assert many + one == pytest.approx(packs.TRIAGE_SHARES[2])
@@ -131,7 +130,7 @@ def test_a_set_without_a_patient_to_train_on_is_refused(tree: Path) -> None:
 
 
 def test_the_command_line_hands_the_sources_on(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    jobs: list[packs.Job] = []
+    jobs: list[Job] = []
     monkeypatch.setattr(packs, "MAKERS", {"triage": jobs.append})
     arguments = ["packs", "triage", "--simulation-only", "--source", f"folder={tree}", "--source", f"chaos={tree}"]
     monkeypatch.setattr(sys, "argv", arguments)
@@ -149,9 +148,9 @@ def test_the_command_line_refuses_an_unknown_source(
 
 
 def test_sources_are_part_of_what_names_a_run(tree: Path) -> None:
-    job = packs.Job(data=None, runs=tree, out=tree)
+    job = Job(data=None, runs=tree, out=tree)
     recipe = {"steps": 4, "batch": 2, "learning_rate": 1e-3}
-    with_source = packs.Job(data=None, runs=tree, out=tree, sources=[("folder", tree)])
+    with_source = Job(data=None, runs=tree, out=tree, sources=[("folder", tree)])
     assert job.options(recipe, 5).origin != with_source.options(recipe, 5).origin
 
 

@@ -9,6 +9,7 @@ from spinalis.train import levels, packs, triage
 from spinalis.train.data import resynthesized, slabs
 from spinalis.train.data.resynthesized import CHAINS, mixture_of, reference_levels, render, signals
 from spinalis.train.data.slabs import BACKGROUND, CANAL, DISC, VERTEBRA
+from spinalis.train.job import Job
 from spinalis.triage.header import SEQUENCES
 from spinalis.vocabulary import Sequence
 from tests.unit.test_train_data import tree  # noqa: F401  a fixture
@@ -101,5 +102,5 @@ def test_a_job_mixes_in_the_share_that_it_was_told(tree: Path) -> None:  # noqa:
     assert len(packs.mixed(real, items, 0.25)) == 40
     assert len(packs.mixed(real, items, 0.0)) == 30
     assert len(packs.mixed([], items, 0.25)) == len(items)
-    job = packs.Job(data=tree, runs=tree, out=tree)
+    job = Job(data=tree, runs=tree, out=tree)
     assert not list(job.other_contrasts())

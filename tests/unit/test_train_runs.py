@@ -12,6 +12,7 @@ from spinalis.errors import OutputError, RecipeError
 from spinalis.models import load_pack
 from spinalis.train import fit, grade, grade_scores, packs, runs
 from spinalis.train.data import rsna
+from spinalis.train.job import Job, unjudged
 from spinalis.train.runs import Order, changed
 from tests.rsna import write_set
 
@@ -37,12 +38,12 @@ def order(data: Path, folder: Path, **changes: str) -> Order:
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Bags are drawn in this process, and a checkpoint is kept after every step."""
-    made = packs.Job.options
+    made = Job.options
 
-    def options(job: packs.Job, recipe: Mapping[str, Any], examples: int) -> fit.FitOptions:
+    def options(job: Job, recipe: Mapping[str, Any], examples: int) -> fit.FitOptions:
         return replace(made(job, recipe, examples), workers=0, checkpoint_every=1)
 
-    monkeypatch.setattr(packs.Job, "options", options)
+    monkeypatch.setattr(Job, "options", options)
 
 
 def test_settings_are_changed_by_their_names_and_kinds() -> None:
@@ -144,7 +145,7 @@ def test_a_pack_does_not_replace_another_folder(data: Path, tmp_path: Path) -> N
 
 @pytest.mark.parametrize("name", runs.TASKS)
 def test_every_recipe_is_opened_as_it_was_kept(name: str, tmp_path: Path) -> None:
-    recipe = packs.Job(data=None, runs=tmp_path, out=tmp_path).recipe(name)
+    recipe = Job(data=None, runs=tmp_path, out=tmp_path).recipe(name)
     if name == "adapt":  # as the pack says
         recipe |= {"widths": [4, 6], "size": 32, "spacing_mm": 1.6}
     task = runs.TASKS[name]
@@ -163,7 +164,7 @@ def test_every_recipe_is_opened_as_it_was_kept(name: str, tmp_path: Path) -> Non
         labels={},
         settings={"calibration": {"bias": [0.1, 0.2, 0.3]}, "depth": 32},
         training_data=["none"],
-        scores=[packs.unjudged(name)],
+        scores=[unjudged(name)],
         notes=[],
     )
     made = task.trained(task.build(recipe), text)

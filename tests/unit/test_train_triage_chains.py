@@ -13,7 +13,8 @@ from spinalis.evaluate.triage import UNKNOWN, Slices
 from spinalis.evaluate.triage_tables import Chain, Judged
 from spinalis.models.prepare import InputSpec
 from spinalis.records import FloatArray
-from spinalis.train import fit, packs, runs, triage_chains, triage_errors, triage_report
+from spinalis.train import fit, runs, triage_chains, triage_errors, triage_report
+from spinalis.train.job import Job
 from spinalis.train.recipes import NODES
 from spinalis.train.runs import Order
 from spinalis.train.triage_chains import Network, ask
@@ -57,13 +58,13 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
             (root / "pictures" / name / patient).mkdir(parents=True)
             image = np.random.default_rng(place).integers(0, 40 * place + 40, (40, 30)).astype(np.uint8)
             cv2.imwrite(str(root / "pictures" / name / patient / "1.png"), image)
-    made = packs.Job.options
+    made = Job.options
 
-    def options(job: packs.Job, recipe: Mapping[str, Any], examples: int) -> fit.FitOptions:
+    def options(job: Job, recipe: Mapping[str, Any], examples: int) -> fit.FitOptions:
         return replace(made(job, recipe, examples), workers=0)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(packs.Job, "options", options)
+        patch.setattr(Job, "options", options)
         patch.setattr(runs.open_images, "find_root", lambda given: None)
         for name in NODES:
             source = [("folder", root / "pictures")]

@@ -11,8 +11,9 @@ from spinalis.errors import RecipeError
 from spinalis.models import load_pack
 from spinalis.simulate.dialects import VENDORS
 from spinalis.simulate.sequence import Contrast
-from spinalis.train import fit, packs, recipes, runs, volumes
+from spinalis.train import fit, recipes, runs, volumes
 from spinalis.train.data.simulated import VOLUME_SHAPE
+from spinalis.train.job import Job
 from spinalis.train.networks.volume_network import NETWORKS, volume_network
 from spinalis.train.runs import Order
 
@@ -32,12 +33,12 @@ def harvested(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Path]:
             file = tmp_path / profile / f"{number}.npz"
             np.savez(file, volume_images=rng.integers(0, 255, (3, *VOLUME_SHAPE)).astype(np.uint8), volume_words=words)
             files.append(file)
-    made = packs.Job.options
+    made = Job.options
 
-    def options(job: packs.Job, recipe: Mapping[str, Any], examples: int) -> fit.FitOptions:
+    def options(job: Job, recipe: Mapping[str, Any], examples: int) -> fit.FitOptions:
         return replace(made(job, recipe, examples), workers=0)
 
-    monkeypatch.setattr(packs.Job, "options", options)
+    monkeypatch.setattr(Job, "options", options)
     monkeypatch.setattr(volumes, "studies", lambda *given: files)
     monkeypatch.setattr(runs.open_images, "find_root", lambda given: None)
     return files

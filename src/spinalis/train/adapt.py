@@ -24,8 +24,9 @@ from spinalis.train.fit import Draw, Sample, fit
 from spinalis.train.from_pack import freeze_statistics, load_grader
 from spinalis.train.grade import Bags
 from spinalis.train.grade_scores import judge_logits
+from spinalis.train.job import LIMITS, SIMULATED, TRAINING_SEED, Job, Trained
 from spinalis.train.networks.bag_grader import BagGrader
-from spinalis.train.packs import LIMITS, SIMULATED, TRAINING_SEED, Job, Trained, grade_text, trained_grade
+from spinalis.train.packs import grade_text, trained_grade
 
 FEWEST_TO_CALIBRATE = 20
 """Studies from which calibration and operating points are fitted on their grades; below, the known prevalence serves.

@@ -15,7 +15,7 @@ from spinalis.train import adapt, grade
 from spinalis.train.adapt import Site
 from spinalis.train.data import other_site
 from spinalis.train.grade import Bags
-from spinalis.train.packs import Job
+from spinalis.train.job import Job
 from spinalis.train.runs import RUN_SETTINGS, changed
 
 RECALIBRATED, ADAPTED, NO_REPLAY, SCRATCH = "recalibrated", "adapted", "adapted, nothing mixed in", "from scratch"

@@ -31,8 +31,9 @@ from spinalis.train.adapt import fold_of
 from spinalis.train.data import open_images, spider
 from spinalis.train.data.real_slice import picture
 from spinalis.train.fold_tables import Answer, tables
+from spinalis.train.job import SIMULATED, Job
 from spinalis.train.levels import Example
-from spinalis.train.packs import SIMULATED, SPIDER, Job, levels_text, trained_levels
+from spinalis.train.packs import SPIDER, levels_text, trained_levels
 from spinalis.train.runs import RUN_SETTINGS, changed
 from spinalis.train.simulated_places import STUDIES, simulated_tables
 from spinalis.vocabulary import LEVELS

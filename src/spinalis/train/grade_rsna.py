@@ -9,7 +9,8 @@ from spinalis.errors import RecipeError
 from spinalis.train import grade, operating
 from spinalis.train.data import rsna
 from spinalis.train.grade_scores import judge
-from spinalis.train.packs import LIMITS, Job, Trained, grade_text, trained_grade
+from spinalis.train.job import LIMITS, Job, Trained
+from spinalis.train.packs import grade_text, trained_grade
 
 JUDGED_FOLD, CALIBRATION_FOLD = 0, 1
 """Folds that are not trained on."""

@@ -14,9 +14,9 @@ from spinalis.models import Score
 from spinalis.train.data.header_examples import HeaderSet, Spoiling, simulated_headers, spoilt
 from spinalis.train.export import PackText
 from spinalis.train.fit import Draw, Sample, fit
+from spinalis.train.job import CALIBRATION_SEED, TRAINING_SEED, VERSION, Job, Trained
 from spinalis.train.judge import JUDGED_SEED
 from spinalis.train.networks.header_network import HeaderNetwork
-from spinalis.train.packs import CALIBRATION_SEED, TRAINING_SEED, VERSION, Job, Trained
 from spinalis.train.sharing import mean_over_processes
 from spinalis.train.triage import best_temperature
 from spinalis.triage.header import FEATURES, OUTPUTS, TAG_FEATURES, WITH_GEOMETRY

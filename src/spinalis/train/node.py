@@ -30,8 +30,9 @@ from spinalis.train.data.real_slice import TRAINING, RealSlice
 from spinalis.train.data.simulated import Harvest, harvest
 from spinalis.train.export import PackText
 from spinalis.train.fit import Draw, Sample, fit
+from spinalis.train.job import LIMITS, SIMULATED, TRAINING_SEED, VERSION, Job, Trained, unjudged
 from spinalis.train.networks.node_network import node_network, transfer
-from spinalis.train.packs import LIMITS, MOST_SLICES, SIMULATED, TRAINING_SEED, VERSION, Job, Trained, unjudged
+from spinalis.train.packs import MOST_SLICES
 from spinalis.train.recipes import load
 from spinalis.triage.hierarchy import Hierarchy, Node
 from spinalis.triage.hierarchy import load as load_hierarchy

@@ -28,7 +28,8 @@ from spinalis.train import grade
 from spinalis.train.data.real_slice import VALIDATION
 from spinalis.train.data.simulated import Harvest, harvest
 from spinalis.train.export import PackText, text_of, write_pack
-from spinalis.train.packs import CALIBRATION_SEED, LIMITS, TRAINING_SEED, real_sources
+from spinalis.train.job import CALIBRATION_SEED, LIMITS, TRAINING_SEED
+from spinalis.train.packs import real_sources
 from spinalis.train.recipes import load
 from spinalis.train.triage import UNKNOWN, Example, simulated_examples
 from spinalis.triage.label import CORD_THRESHOLD, HEADS

@@ -17,7 +17,7 @@ from spinalis.train.data.bags import CROP_QUANTUM
 from spinalis.train.export import PackText, text_of, write_pack
 from spinalis.train.grade import Bags
 from spinalis.train.grade_scores import judge_logits
-from spinalis.train.packs import LIMITS
+from spinalis.train.job import LIMITS
 
 ROWS = 100
 """Bags that are asked about at once."""

@@ -26,7 +26,7 @@ from spinalis.models.prepare import InputSpec
 from spinalis.train import adapt, grade, grade_rsna, header, levels, node, packs, triage, volumes
 from spinalis.train.data import open_images, rsna
 from spinalis.train.export import PackText
-from spinalis.train.packs import Job, Trained
+from spinalis.train.job import Job, Trained
 from spinalis.train.papers import methods
 from spinalis.train.papers.methods import METHODS
 from spinalis.train.recipes import NODES, load

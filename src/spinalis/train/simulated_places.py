@@ -11,8 +11,8 @@ from spinalis.records import FloatArray
 from spinalis.simulate.study import SimulatedStudy, simulate_study
 from spinalis.train.data.whole import CONDITIONS_OF, KEPT_SIZE, Whole
 from spinalis.train.data.whole_studies import true_point, whole_of
+from spinalis.train.job import CALIBRATION_SEED
 from spinalis.train.judge import BENCHMARK, Judged, middle_lps_mm, read_simulated, simulated_levels_table
-from spinalis.train.packs import CALIBRATION_SEED
 from spinalis.train.papers import stage1_errors
 from spinalis.train.papers.places import Places, no_places, true_places
 from spinalis.vocabulary import CONDITIONS, LEVELS

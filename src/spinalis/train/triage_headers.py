@@ -23,8 +23,8 @@ from spinalis.records import FloatArray
 from spinalis.train.data.header_examples import Spoiling, named, spoilt
 from spinalis.train.data.header_studies import header_series
 from spinalis.train.data.simulated import WORDS
+from spinalis.train.job import CALIBRATION_SEED, CALIBRATION_STUDIES, Job
 from spinalis.train.judge import JUDGED_SEED
-from spinalis.train.packs import CALIBRATION_SEED, CALIBRATION_STUDIES, Job
 from spinalis.train.triage_doubt import calibration_error
 from spinalis.triage.fuse import agreement, fuse, vote
 from spinalis.triage.header import ANATOMIES, OUTPUTS, REGIONS, SEQUENCES, HeaderView, Vector, features, view_of

@@ -11,7 +11,7 @@ from spinalis.evaluate.tables import Table
 from spinalis.formats.atomic import write_bytes
 from spinalis.train import runs, triage_report, volume_tables, volumes
 from spinalis.train.data import open_images
-from spinalis.train.packs import Job
+from spinalis.train.job import Job
 from spinalis.train.recipes import NODES, load
 from spinalis.train.runs import Order
 

@@ -22,7 +22,7 @@ from spinalis.records import FloatArray, Header, Series
 from spinalis.simulate.study import SimulatedSeries, simulate_study
 from spinalis.train.data.header_studies import covered_regions
 from spinalis.train.data.simulated import at_edge
-from spinalis.train.packs import CALIBRATION_SEED
+from spinalis.train.job import CALIBRATION_SEED
 from spinalis.triage import label_series
 from spinalis.triage.cord import RUNS, Run, in_run, with_neighbours
 from spinalis.triage.label import cord_log_odds

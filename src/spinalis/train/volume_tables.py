@@ -14,8 +14,8 @@ from spinalis.evaluate.tables import Table, number
 from spinalis.evaluate.volumes import per_type, table
 from spinalis.simulate.dialects import SIEMENS, VENDOR_SHARES, VENDORS
 from spinalis.train import runs, volumes
+from spinalis.train.job import CALIBRATION_SEED, Job
 from spinalis.train.networks.volume_network import NETWORKS
-from spinalis.train.packs import CALIBRATION_SEED, Job
 from spinalis.train.runs import Order
 from spinalis.train.volumes import Volume
 

@@ -26,9 +26,9 @@ from spinalis.train.augment import Spread, draw_matrix
 from spinalis.train.data.simulated import Harvest, harvest
 from spinalis.train.export import PackText
 from spinalis.train.fit import Draw, Sample, fit
+from spinalis.train.job import LIMITS, SIMULATED, TRAINING_SEED, VERSION, Job, Trained, unjudged
 from spinalis.train.networks.volume_network import volume_network
 from spinalis.train.node import precision_of
-from spinalis.train.packs import LIMITS, SIMULATED, TRAINING_SEED, VERSION, Job, Trained, unjudged
 from spinalis.train.recipes import load
 
 NAME, OUTPUT = "body-series", "type"

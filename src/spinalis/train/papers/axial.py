@@ -8,8 +8,8 @@ import numpy as np
 
 from spinalis.records import FloatArray
 from spinalis.train.data.whole import Stack, Whole
+from spinalis.train.job import Job
 from spinalis.train.networks.coordinates import Coordinates
-from spinalis.train.packs import Job
 from spinalis.train.papers import coordinates
 from spinalis.train.papers.coordinates import Pointed, neighbours
 from spinalis.train.papers.places import LEFT_RECESS, RIGHT_RECESS

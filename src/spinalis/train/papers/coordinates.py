@@ -16,9 +16,9 @@ from spinalis.records import FloatArray, Image
 from spinalis.train.augment import Spread, draw_matrix
 from spinalis.train.data.whole import BRIGHT, CONDITIONS_OF, Stack, Whole
 from spinalis.train.fit import Sample
+from spinalis.train.job import Job
 from spinalis.train.levels import Example
 from spinalis.train.networks.coordinates import Coordinates
-from spinalis.train.packs import Job
 from spinalis.train.papers.members import Lesson, asked, load_member, train_member
 from spinalis.train.papers.places import true_places
 from spinalis.vocabulary import CONDITIONS, LEVELS

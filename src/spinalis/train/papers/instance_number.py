@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from spinalis.records import FloatArray, Image
 from spinalis.train.data.whole import BRIGHT, CONDITIONS_OF, Stack, Whole
 from spinalis.train.fit import Sample
+from spinalis.train.job import Job
 from spinalis.train.networks.convnext3d import SLICES, InstanceNumber
-from spinalis.train.packs import Job
 from spinalis.train.papers.members import Lesson, asked, train_member
 from spinalis.train.papers.places import true_places
 from spinalis.vocabulary import CONDITIONS, LEVELS

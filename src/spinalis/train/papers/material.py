@@ -10,7 +10,7 @@ from spinalis.train.data.simulated import Harvest
 from spinalis.train.data.whole import Whole
 from spinalis.train.data.whole_studies import keep_rsna, keep_simulated
 from spinalis.train.grade_rsna import CALIBRATION_FOLD, JUDGED_FOLD
-from spinalis.train.packs import CALIBRATION_SEED, CALIBRATION_STUDIES, STUDIES, TRAINING_SEED, Job
+from spinalis.train.job import CALIBRATION_SEED, CALIBRATION_STUDIES, STUDIES, TRAINING_SEED, Job
 
 VALIDATION_FOLD = 1
 """Simulated training studies of this fold stop the training early."""

@@ -10,7 +10,7 @@ from torch import nn
 
 from spinalis.records import Image
 from spinalis.train.fit import Draw, FitOptions, Loss, fit
-from spinalis.train.packs import Job
+from spinalis.train.job import Job
 
 NETWORK = "network.pt"
 

@@ -11,7 +11,7 @@ import yaml
 from spinalis.errors import RecipeError
 from spinalis.records import FloatArray
 from spinalis.train.data.whole import Whole
-from spinalis.train.packs import Job
+from spinalis.train.job import Job
 from spinalis.train.papers import answers, multi_stage, per_view
 from spinalis.train.papers.material import Material, material
 

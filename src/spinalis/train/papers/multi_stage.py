@@ -18,9 +18,9 @@ from spinalis.records import FloatArray
 from spinalis.train import levels
 from spinalis.train.data import open_images, spider
 from spinalis.train.data.whole import CONDITIONS_OF, Whole
+from spinalis.train.job import Job
 from spinalis.train.networks.convnext3d import InstanceNumber
 from spinalis.train.networks.coordinates import Coordinates
-from spinalis.train.packs import Job
 from spinalis.train.papers import axial, coordinates, instance_number, severity, stage1_errors
 from spinalis.train.papers.material import Material, parts, simulated_training
 from spinalis.train.papers.members import NETWORK, load_member

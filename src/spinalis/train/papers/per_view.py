@@ -23,8 +23,8 @@ from spinalis.train.data.bags import UNLABELLED
 from spinalis.train.data.whole import BRIGHT, CONDITIONS_OF, Stack, Whole
 from spinalis.train.epochs import EpochOptions, Examples, fit_epochs
 from spinalis.train.fit import Sample
+from spinalis.train.job import Job
 from spinalis.train.networks.per_view import PerView
-from spinalis.train.packs import Job
 from spinalis.train.papers import per_view_tables
 from spinalis.train.papers.material import Material
 from spinalis.train.papers.members import asked, keep_member, load_member

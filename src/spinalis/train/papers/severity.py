@@ -23,8 +23,8 @@ from spinalis.records import FloatArray, Image
 from spinalis.train.data.bags import UNLABELLED
 from spinalis.train.data.whole import Whole
 from spinalis.train.fit import Sample
+from spinalis.train.job import Job
 from spinalis.train.networks.lstm_mil import LstmMil
-from spinalis.train.packs import Job
 from spinalis.train.papers.material import parts
 from spinalis.train.papers.members import Lesson, asked, load_member, train_member
 from spinalis.train.papers.places import (
