@@ -1,4 +1,3 @@
-import warnings
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -15,13 +14,13 @@ from spinalis.grade.grade import VIEWS_OF
 from spinalis.models import load_pack
 from spinalis.models.prepare import InputSpec
 from spinalis.prevalence import PREVALENCE
-from spinalis.train import adapt, fit, grade, operating, packs, runs
+from spinalis.train import adapt, fit, grade, operating, runs
 from spinalis.train.from_pack import freeze_statistics, load_grader
-from spinalis.train.job import Job, unjudged
-from spinalis.train.networks.bag_grader import BagGrader
+from spinalis.train.job import Job
 from spinalis.train.recalibrate import recalibrate
 from spinalis.train.runs import Order
 from tests.rsna import write_set
+from tests.tiny_grader import export_grader
 
 SMALL = {"steps": "3", "batch": "2", "replay_share": "0.0", "folds": "2"}
 NEUTRAL = {name: {"temperature": 1.0, "bias": [0.0, 0.0, 0.0]} for name in VIEWS_OF}
@@ -29,25 +28,7 @@ NEUTRAL = {name: {"temperature": 1.0, "bias": [0.0, 0.0, 0.0]} for name in VIEWS
 
 @pytest.fixture(scope="module")
 def pack(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A tiny grader, trained a little so that its batch norms hold statistics, exported."""
-    torch.manual_seed(5)
-    network = BagGrader(widths=(4, 6))
-    for _ in range(3):
-        network(torch.rand(3, len(SLOTS), 1, 32, 32), torch.ones(3, len(SLOTS)))
-    with torch.no_grad():
-        network.slot.normal_()
-    text = packs.grade_text(
-        {"size": 32, "spacing_mm": 1.6},
-        {"calibration": NEUTRAL, "level_prior": True},
-        training_data=["nothing"],
-        scores=[unjudged(name) for name in VIEWS_OF],
-        note="Tiny.",
-        limits=(),
-    )
-    folder = tmp_path_factory.mktemp("pack") / "grade"
-    with warnings.catch_warnings(action="ignore"):  # of the exporter
-        packs.trained_grade(network.eval(), text).export(folder)
-    return folder
+    return export_grader(tmp_path_factory.mktemp("pack") / "grade", 32, {"calibration": NEUTRAL, "level_prior": True})
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,3 @@
-import warnings
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -6,21 +5,20 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 
 from spinalis.errors import RecipeError
 from spinalis.grade.crops import SLOTS
 from spinalis.grade.grade import VIEWS_OF
 from spinalis.models import load_pack
 from spinalis.models.prepare import InputSpec
-from spinalis.train import adapt, curve_figures, curve_sets, curve_steps, fit, learning_curve, packs
+from spinalis.train import adapt, curve_figures, curve_sets, curve_steps, fit, learning_curve
 from spinalis.train.curve_figures import Answers, answers, exactly, level_alone
 from spinalis.train.curve_sets import Plan
 from spinalis.train.curve_tables import Row, bounded, curve, tables
 from spinalis.train.data import other_site
 from spinalis.train.grade import Bags
-from spinalis.train.job import Job, unjudged
-from spinalis.train.networks.bag_grader import BagGrader
+from spinalis.train.job import Job
+from tests.tiny_grader import export_grader
 
 SPEC = InputSpec(height=16, width=16, spacing_mm=3.2)
 POINTS = {"abnormal": [0.5] * 5, "severe": [0.5] * 5}
@@ -50,25 +48,7 @@ def told(bags: Bags) -> dict[str, np.ndarray]:
 
 @pytest.fixture(scope="module")
 def pack(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A tiny grader, trained a little so that its batch norms hold statistics, exported."""
-    torch.manual_seed(5)
-    network = BagGrader(widths=(4, 6))
-    for _ in range(3):
-        network(torch.rand(3, len(SLOTS), 1, 16, 16), torch.ones(3, len(SLOTS)))
-    with torch.no_grad():
-        network.slot.normal_()
-    text = packs.grade_text(
-        {"size": 16, "spacing_mm": 3.2},
-        SETTINGS,
-        training_data=["nothing"],
-        scores=[unjudged(name) for name in VIEWS_OF],
-        note="Tiny.",
-        limits=(),
-    )
-    folder = tmp_path_factory.mktemp("pack") / "grade"
-    with warnings.catch_warnings(action="ignore"):  # of the exporter
-        packs.trained_grade(network.eval(), text).export(folder)
-    return folder
+    return export_grader(tmp_path_factory.mktemp("pack") / "grade", 16, SETTINGS)
 
 
 @pytest.fixture(autouse=True)
